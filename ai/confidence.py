@@ -1,0 +1,84 @@
+"""How sure it is that the best passage's article answers the question, as one number in [0, 1].
+
+A logistic model over few features that mean the same in any help centre. Its coefficients are fitted by
+`python -m ai.evals.fit_confidence` on development questions and stand here so that a change is seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+from ai.retrieval import Passage
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What the model looks at."""
+
+    meaning: float
+    """Cosine of the best passage; 0 without vectors."""
+    overlap: float
+    """Weighted share of the question's words in it; 0 without vectors, see `blind_overlap`."""
+    titled: float
+    """The same in title and heading."""
+    margin: float
+    """By how much its relevance beats that of the best passage of any other article, at most 0.5."""
+    agreement: float
+    """1 where the article is first by meaning and by words alike."""
+    foreign: float
+    """1 where the article is in another language than the question: words cannot match then."""
+    blind: float
+    """1 where there are no vectors."""
+    blind_overlap: float
+    """The overlap where there are no vectors: then it is all there is."""
+    blind_margin: float
+
+
+def features(passages: Sequence[Passage], *, foreign: bool = False) -> Features:
+    """The features of answering with the first passage; all passages found are weighed against it."""
+    best = passages[0]
+    own = [p for p in passages if p.key == best.key]
+    others = [p for p in passages if p.key != best.key]
+    seeing = any(p.cosine is not None for p in passages)
+    margin = min(0.5, best.relevance - max((p.relevance for p in others), default=0.0))
+
+    def top(items: Sequence[Passage]) -> tuple[float, float]:
+        meaning = max((p.cosine for p in items if p.cosine is not None), default=0.0)
+        return meaning, max((p.overlap for p in items), default=0.0)
+
+    (meaning, overlap), (other_meaning, other_overlap) = top(own), top(others)
+    if not seeing:
+        return Features(0, 0, 0, 0, 0, 0, 1.0, best.overlap, margin)
+    return Features(
+        meaning=best.cosine or 0.0,
+        overlap=best.overlap,
+        titled=best.titled,
+        margin=margin,
+        agreement=float(meaning >= other_meaning and overlap >= other_overlap > 0),
+        foreign=float(foreign),
+        blind=0.0,
+        blind_overlap=0.0,
+        blind_margin=0.0,
+    )
+
+
+INTERCEPT = -3.432
+COEFFICIENTS = Features(
+    meaning=6.795,
+    overlap=0.151,
+    titled=2.000,
+    margin=8.256,
+    agreement=0.294,
+    foreign=-0.138,
+    blind=2.082,
+    blind_overlap=0.891,
+    blind_margin=11.269,
+)
+
+
+def confidence(values: Features) -> float:
+    """The chance that the article answers the question."""
+    z = INTERCEPT + sum(a * b for a, b in zip(astuple(values), astuple(COEFFICIENTS), strict=True))
+    return 1 / (1 + math.exp(-z))

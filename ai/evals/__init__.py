@@ -1,0 +1,1 @@
+"""Measuring and fitting, outside the running system."""

@@ -1,0 +1,83 @@
+"""Errors over HTTP: problem details (RFC 9457) with a stable `code`."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from channels.contract import AuthFailed, ChannelError, Retryable
+from core.errors import AutoCRMError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """RFC 9457, with our `code` and its parameters."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    params: dict[str, Any] = {}
+    errors: list[dict[str, Any]] = []
+
+
+def problem(
+    status: int, code: str, title: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Any
+) -> JSONResponse:
+    body = {"type": f"/docs/errors#{code}", "title": title, "status": status, "detail": detail, "code": code, **extra}
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Every error of the house leaves as a problem."""
+
+    @app.exception_handler(AutoCRMError)
+    async def ours(_request: Request, error: AutoCRMError) -> JSONResponse:
+        params = {name: value for name, value in error.params.items() if isinstance(value, (str, int, float, list))}
+        headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+        return problem(error.status, error.code, error.title, error.detail or error.title, params=params, headers=headers)
+
+    @app.exception_handler(ChannelError)
+    async def channel(_request: Request, error: ChannelError) -> JSONResponse:
+        status = 422 if isinstance(error, AuthFailed) else 503 if isinstance(error, Retryable) else 422
+        return problem(status, error.code, "The channel's provider refused", str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        errors = [{"at": list(map(str, item["loc"])), "message": item["msg"]} for item in error.errors()]
+        detail = "; ".join(f"{'.'.join(item['at'])}: {item['message']}" for item in errors[:5])
+        return problem(422, "request_invalid", "Invalid request", detail, errors=errors)
+
+    @app.exception_handler(HTTPException)
+    async def http(_request: Request, error: HTTPException) -> JSONResponse:
+        return problem(
+            error.status_code, f"http_{error.status_code}", str(error.detail), str(error.detail),
+            headers=dict(error.headers or {}),
+        )  # fmt: skip
+
+    @app.exception_handler(sa.exc.TimeoutError)
+    @app.exception_handler(sa.exc.OperationalError)
+    @app.exception_handler(psycopg.OperationalError)
+    async def away(_request: Request, error: Exception) -> JSONResponse:
+        log.warning("the database does not answer: %s", type(error).__name__)
+        return problem(
+            503, "database_away", "Not available", "The database does not answer; try again in a moment.",
+            headers={"Retry-After": "2"},
+        )  # fmt: skip
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return problem(500, "internal_error", "Internal error", "Something went wrong on our side; it has been logged.")

@@ -1,0 +1,152 @@
+"""The job of one raw: in the order received, parse, enrich, ingest; what is not understood is quarantined."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from channels import registry
+from channels.contract import Context, Enrich, Inbound, Malformed, RawInbound
+from core.accounts.models import ChannelAccount
+from core.accounts.service import context_of
+from core.blobs import blobs
+from core.db import advisory_lock, transaction
+from core.failpoints import failpoint
+from core.intake.ingest import Outcome, ingest, store_attachments
+from core.intake.models import Raw, RawState
+from core.intake.parsing import parse
+from core.jobs.models import Lane
+from core.jobs.queue import enqueue
+from core.jobs.registry import Again, Run, job
+
+log = logging.getLogger(__name__)
+
+_TRIES = 3
+"""Attempts that a raw has before it is quarantined."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    raw_id: UUID
+    account_id: UUID
+    channel: str
+    order_key: str
+    context: Context
+    inbound: RawInbound
+
+
+@job("intake.process", lane=Lane.INTAKE)
+async def process(run: Run, *, raw_id: str) -> None:
+    loaded = await _load(run, UUID(raw_id))
+    if loaded is None:
+        return
+    try:
+        events = await parse(loaded.channel, loaded.context, loaded.inbound)
+        events = await _enriched(loaded, events)
+    except Malformed as error:
+        async with run.transaction(finish=True) as session:
+            await conclude(session, loaded.raw_id, Outcome(RawState.QUARANTINED, error.code), error=str(error))
+        return
+    await failpoint("intake.parsed")
+    files = await store_attachments(events)
+    async with run.transaction(finish=True) as session:
+        await advisory_lock(session, loaded.account_id, loaded.order_key)
+        account = await session.get_one(ChannelAccount, loaded.account_id)
+        outcome = await ingest(session, account, loaded.raw_id, events, files, run.correlation_id)
+        await conclude(session, loaded.raw_id, outcome)
+    await failpoint("intake.ingested")
+
+
+async def _load(run: Run, raw_id: UUID) -> _Loaded | None:
+    """What the job works on, or None when it is done already. Raises Again while an earlier one is under way."""
+    async with transaction() as session:
+        raw = await session.get(Raw, raw_id)
+        if raw is None or raw.state is not RawState.RECEIVED:
+            return None
+        if run.attempt > 1:
+            # Counted in a transaction of its own: a raw that kills its worker is counted too.
+            raw.attempts += 1
+            if raw.attempts >= _TRIES:
+                await conclude(session, raw_id, Outcome(RawState.QUARANTINED, "processing_failed"), error=raw.error)
+                return None
+        earlier = await session.scalar(
+            sa.select(Raw.id)
+            .where(
+                Raw.account_id == raw.account_id,
+                Raw.order_key == raw.order_key,
+                Raw.seq < raw.seq,
+                Raw.state == RawState.RECEIVED,
+            )
+            .limit(1)
+        )
+        if earlier is not None:
+            raise Again(0.05, "an earlier message of the conversation is under way", free=True)
+        account = await session.get_one(ChannelAccount, raw.account_id)
+        context = context_of(account)
+    body = raw.body if raw.blob_key is None else await blobs().get(raw.blob_key)
+    inbound = RawInbound(
+        external_id=raw.external_id,
+        body=body or b"",
+        content_type=raw.content_type,
+        headers=raw.headers,
+        transport=raw.transport,
+        order_key=raw.order_key,
+        received_at=raw.created_at,
+    )
+    return _Loaded(raw.id, account.id, account.channel, raw.order_key, context, inbound)
+
+
+async def _enriched(loaded: _Loaded, events: Sequence[Inbound]) -> Sequence[Inbound]:
+    """With facts from the network where the adapter adds any. Their absence never holds a message up."""
+    adapter = registry.build(loaded.channel, loaded.context)
+    try:
+        if isinstance(adapter, Enrich):
+            return await adapter.enrich(events, loaded.inbound)
+    except Exception as error:  # degrade the facts, never the message
+        log.warning("raw %s: facts could not be added (%s)", loaded.raw_id, type(error).__name__)
+    finally:
+        await adapter.aclose()
+    return events
+
+
+async def conclude(session: AsyncSession, raw_id: UUID, outcome: Outcome, *, error: str | None = None) -> None:
+    """Writes what became of a raw."""
+    await session.execute(
+        sa.update(Raw)
+        .where(Raw.id == raw_id)
+        .values(
+            state=outcome.state,
+            reason=outcome.reason,
+            error=error,
+            ticket_id=outcome.ticket_id,
+            processed_at=sa.func.now(),
+        )
+    )
+
+
+async def replay(session: AsyncSession, raw_id: UUID) -> bool:
+    """Puts a quarantined or filtered raw through once more; False where there is nothing to replay."""
+    done = await session.execute(
+        sa.update(Raw)
+        .where(Raw.id == raw_id, Raw.state.in_([RawState.QUARANTINED, RawState.FILTERED]))
+        .values(state=RawState.RECEIVED, attempts=0, reason=None, error=None)
+        .returning(Raw.account_id)
+    )
+    account_id = done.scalar_one_or_none()
+    if account_id is None:
+        return False
+    await enqueue(
+        session,
+        "intake.process",
+        {"raw_id": str(raw_id)},
+        lane=Lane.INTAKE,
+        fair_key=str(account_id),
+        correlation_id=raw_id,
+        max_attempts=12,
+    )
+    return True

@@ -1,0 +1,65 @@
+"""Putting work into the queue, in the transaction that causes it; rings the lane after the commit."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.db import after_commit
+from core.ids import new_id
+from core.jobs.models import Lane
+from core.jobs.ring import ring
+
+_INSERT = sa.text(
+    """
+    INSERT INTO jobs (id, lane, name, args, fair_key, unique_key, due_at, max_attempts, correlation_id)
+    VALUES (:id, :lane, :name, CAST(:args AS jsonb), :fair_key, :unique_key,
+            now() + make_interval(secs => :delay), :max_attempts, :correlation_id)
+    ON CONFLICT (unique_key) DO NOTHING
+    """
+)
+
+
+async def enqueue(
+    session: AsyncSession,
+    name: str,
+    args: dict[str, Any],
+    *,
+    lane: Lane,
+    delay: float = 0,
+    fair_key: str = "",
+    unique_key: str | None = None,
+    correlation_id: UUID | None = None,
+    max_attempts: int = 8,
+) -> None:
+    """Adds a job, due `delay` seconds after the start of this transaction.
+
+    `args` holds ids and small facts, never content: a handler reads what it needs. While a job with the same
+    `unique_key` waits or runs, another is not added.
+    """
+    await session.execute(
+        _INSERT,
+        {
+            "id": new_id(),
+            "lane": lane.value,
+            "name": name,
+            "args": json.dumps(args),
+            "fair_key": fair_key,
+            "unique_key": unique_key,
+            "delay": delay,
+            "max_attempts": max_attempts,
+            "correlation_id": correlation_id,
+        },
+    )
+    if delay <= 0:
+        ring_after_commit(session, lane)
+
+
+def ring_after_commit(session: AsyncSession, lane: Lane) -> None:
+    """Wakes a worker of the lane as soon as this transaction has committed."""
+    after_commit(session, f"ring:{lane}", partial(ring, lane))

@@ -1,0 +1,78 @@
+"""Who answers: the state machine between the AI and people.
+
+Every transition is a function here, on a locked ticket, and leaves an event. The table is in
+`docs/adr/0002-hand-off.md`.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from core.errors import Conflict
+from core.tickets.events import Kind, record
+from core.tickets.models import Author, Handoff, Status, Ticket
+
+
+def _move(
+    session: AsyncSession, ticket: Ticket, to: Handoff, reason: str, actor: Author, actor_id: UUID | None = None
+) -> None:
+    before = ticket.handoff
+    if before is to:
+        return
+    ticket.handoff = to
+    record(
+        session, ticket, Kind.HANDOFF, actor=actor, actor_id=actor_id, before=before.value, after=to.value, reason=reason
+    )
+
+
+def take_over(session: AsyncSession, ticket: Ticket, user_id: UUID) -> None:
+    """A person answers from here on, whoever did before. The human always wins."""
+    ticket.assignee_id = user_id
+    _move(session, ticket, Handoff.HUMAN, "taken_over", Author.USER, user_id)
+
+
+def give_back(session: AsyncSession, ticket: Ticket, user_id: UUID) -> None:
+    """The AI answers the customer's next message. Raises Conflict on a finished ticket."""
+    if ticket.status in (Status.CLOSED, Status.SPAM):
+        raise Conflict("ticket_finished", "a closed ticket cannot be given to the AI")
+    ticket.assignee_id = None
+    _move(session, ticket, Handoff.AI, "given_back", Author.USER, user_id)
+
+
+def pass_on(session: AsyncSession, ticket: Ticket, user_id: UUID) -> None:
+    """Somebody else, please."""
+    ticket.assignee_id = None
+    _move(session, ticket, Handoff.QUEUE, "passed_on", Author.USER, user_id)
+
+
+def queue(session: AsyncSession, ticket: Ticket, reason: str, actor: Author = Author.AI) -> None:
+    """A person is needed. A ticket that a person holds stays with that person."""
+    if ticket.handoff is not Handoff.HUMAN:
+        _move(session, ticket, Handoff.QUEUE, reason, actor)
+
+
+def review(session: AsyncSession, ticket: Ticket, reason: str) -> None:
+    """The AI has drafted; a person decides. Only from `ai`: nobody is overruled by a draft."""
+    if ticket.handoff is Handoff.AI:
+        _move(session, ticket, Handoff.REVIEW, reason, Author.AI)
+
+
+def reviewed(session: AsyncSession, ticket: Ticket, user_id: UUID, *, accepted: bool) -> None:
+    """The draft was sent (the AI goes on) or rejected (a person is needed)."""
+    if ticket.handoff is Handoff.REVIEW:
+        to = Handoff.AI if accepted else Handoff.QUEUE
+        _move(session, ticket, to, "draft_accepted" if accepted else "draft_rejected", Author.USER, user_id)
+
+
+def customer_wrote(session: AsyncSession, ticket: Ticket) -> None:
+    """A draft answers a message that is no longer the newest: the AI looks at both."""
+    if ticket.handoff is Handoff.REVIEW:
+        _move(session, ticket, Handoff.AI, "customer_wrote", Author.SYSTEM)
+
+
+def reopened(session: AsyncSession, ticket: Ticket) -> None:
+    """The customer wrote after the end. Whoever had it has it again; a person who has gone means the queue."""
+    if ticket.handoff is Handoff.HUMAN and ticket.assignee_id is None:
+        _move(session, ticket, Handoff.QUEUE, "reopened", Author.SYSTEM)
