@@ -23,7 +23,7 @@ from ai.providers.vectors import Embedder
 from ai.query import Query, greeting_only, prepare
 from ai.retrieval import Passage, embed_query, same_language, search
 from core.db import transaction
-from core.i18n import text
+from core.i18n import has_text, text
 from core.settings import settings
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,8 @@ class Decision(StrEnum):
     """There is no question yet: ask for it."""
     HANDOFF = "handoff"
     """A person answers; the text only says so."""
+    SILENCE = "silence"
+    """Nothing is to be said: the customer has only thanked. The text is empty."""
 
 
 class Reason(StrEnum):
@@ -51,6 +53,7 @@ class Reason(StrEnum):
     NOT_COVERED = "not_covered"
     """The model has read the passages and found no answer in them."""
     NO_QUESTION = "no_question"
+    """A greeting or thanks, and nothing else."""
     SUSPICIOUS = "suspicious"
     """The question gives orders to the machine that reads it."""
 
@@ -134,8 +137,10 @@ async def answer(question: Question, *, embedder: Embedder | None = None, model:
     if question.to_person or wants_person(told):
         return _hand_over(Reason.PERSON_REQUESTED, frame, clock)
     query = prepare(question.text, question.subject)
-    if query.empty or (greeting_only(question.text) and not question.subject):
-        return _ask(frame, clock) if not question.history else _hand_over(Reason.NOTHING_FOUND, frame, clock)
+    if greeting_only(question.text) and (question.history or not question.subject):
+        return _no_question(question, frame, clock)
+    if query.empty:
+        return _hand_over(Reason.NOTHING_FOUND, frame, clock)
 
     vectorizer = embedder or remote_embedder()
     vectors = await embed_query(query, language, vectorizer)
@@ -149,10 +154,8 @@ async def answer(question: Question, *, embedder: Embedder | None = None, model:
     writer = (model or chat_model()) if sureness >= settings().ai_send_threshold else None
     draft = await _compose(question, query, passages, frame, embedder=vectorizer, writer=writer)
     clock.lap("compose")
-    if sureness < settings().ai_send_threshold:
-        return _hand_over(Reason.UNSURE, frame, clock, sureness, draft)
-    if not draft.covered:
-        return _hand_over(Reason.NOT_COVERED, frame, clock, sureness, draft)
+    if sureness < settings().ai_send_threshold or not draft.covered:
+        return _hand_over(Reason.UNSURE if draft.covered else Reason.NOT_COVERED, frame, clock, sureness, draft)
     suspicious = gives_orders(told)
     return Answer(
         decision=Decision.REVIEW if suspicious else Decision.SEND,
@@ -210,10 +213,15 @@ def _hand_over(
     )
 
 
-def _ask(frame: Frame, clock: _Clock) -> Answer:
-    note = plain_frame(text(frame.language, "reply.ask"), frame)
+def _no_question(question: Question, frame: Frame, clock: _Clock) -> Answer:
+    """A mere greeting is asked what it is about; thanks and the like in a running conversation need no answer."""
+    thanks = bool(question.history) or not question.first
+    puzzled = any(mark in question.text for mark in "?？؟")
+    if puzzled or not (thanks or has_text("reply.ask")):
+        return _hand_over(Reason.NOTHING_FOUND, frame, clock)
+    note = Written("", "") if thanks else plain_frame(text(frame.language, "reply.ask"), frame)
     return Answer(
-        decision=Decision.ASK,
+        decision=Decision.SILENCE if thanks else Decision.ASK,
         reason=Reason.NO_QUESTION,
         text=note.text,
         html=note.html,

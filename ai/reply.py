@@ -131,6 +131,8 @@ async def _act(
     }
     citations = [asdict(citation) for citation in answered.citations]
     record(session, ticket, Kind.AI, actor=Author.AI, message_id=message_id, language=answered.language, **facts)
+    if answered.decision is Decision.SILENCE:
+        return
     if answered.decision is Decision.REVIEW:
         draft = Message(
             id=new_id(),

@@ -4,10 +4,38 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
+if TYPE_CHECKING:
+    from core.settings import Settings
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+@app.command()
+def run() -> None:
+    """Runs everything: servers, API, worker, listeners. Ctrl-C stops it."""
+    from app.supervise import Supervisor
+
+    raise typer.Exit(Supervisor(_settings()).run())
+
+
+def _settings() -> Settings:
+    """The settings, or one readable line and the way out."""
+    from pydantic import ValidationError
+
+    from core.settings import settings
+
+    try:
+        return settings()
+    except ValidationError as error:
+        for item in error.errors():
+            name = str(item["loc"][0]) if item["loc"] else "settings"
+            variable = name if name.isupper() else f"AUTOCRM_{name.upper()}"
+            typer.echo(f"autocrm: {variable}: {item['msg']}", err=True)
+        raise typer.Exit(2) from None
 
 
 @app.command()
@@ -70,6 +98,33 @@ def migrate() -> None:
         typer.echo("DATABASE_URL is not set; `autocrm run` migrates the embedded database by itself", err=True)
         raise typer.Exit(2)
     typer.echo(f"database is at revision {run_migrations(secret.get_secret_value())}")
+
+
+@app.command(hidden=True)
+def prepare() -> None:
+    """Migrates, and in demo mode seeds. What `autocrm run` does before it starts the parts."""
+    import asyncio
+
+    import sqlalchemy as sa
+
+    from core.db import dispose
+    from core.migrate import migrate as run_migrations
+
+    found = _settings()
+    assert found.database_url is not None
+    try:
+        run_migrations(found.database_url.get_secret_value())
+    except sa.exc.DBAPIError as error:
+        typer.echo(str(error.orig).strip().splitlines()[0], err=True)
+        raise typer.Exit(1) from None
+    if found.demo:
+        from app.demo.seed import seed_demo
+
+        async def seed_all() -> None:
+            await seed_demo()
+            await dispose()
+
+        asyncio.run(seed_all())
 
 
 @app.command()

@@ -170,7 +170,7 @@ def browser_catalogue(tag: str, domain: str) -> dict[str, str | list[str]]:
             if not message.id:
                 found[""] = rule
             elif isinstance(message.id, tuple):
-                found[message.id[0]] = list(message.string)
+                found[message.id[0]] = [str(form) for form in message.string or ()]
             elif message.string:
                 found[str(message.id)] = str(message.string)
     return found

@@ -71,7 +71,9 @@ class Channel:
         """Nothing is kept open between calls."""
 
     @classmethod
-    async def serve(cls, config: ServerConfig, sink_for: SinkFor, resolve: Resolve, ready: Callable[[int], None]) -> None:
+    async def serve(
+        cls, config: ServerConfig, sink_for: SinkFor, resolve: Resolve, ready: Callable[[int], None]
+    ) -> None:
         await receive.serve(config, sink_for, resolve, ready, cls.normalise_recipient)
 
     @classmethod

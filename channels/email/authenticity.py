@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email.message import Message
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import dkim
 import dns.exception
@@ -59,7 +60,8 @@ class DnsFailed(Exception):
 class Dns:
     """Blocking look-ups that share one deadline. After a silence nobody is asked for a while."""
 
-    _silent_until: dict[int, float] = {}  # noqa: RUF012, shared on purpose: every mail of the process learns of a silence
+    _silent_until: ClassVar[WeakKeyDictionary[dns.resolver.Resolver, float]] = WeakKeyDictionary()
+    """Shared on purpose: every mail of the process learns of a silence."""
 
     def __init__(self, resolver: dns.resolver.Resolver, seconds: float = _TOTAL_SECONDS) -> None:
         self._resolver = resolver
@@ -68,7 +70,7 @@ class Dns:
     def ask(self, name: str, kind: str) -> list[Any]:
         """The records, or none where there are none. Raises DnsFailed."""
         now = time.monotonic()
-        if now >= self._deadline or now < self._silent_until.get(id(self._resolver), 0.0):
+        if now >= self._deadline or now < self._silent_until.get(self._resolver, 0.0):
             raise DnsFailed
         try:
             wait = min(_ONE_QUESTION_SECONDS, self._deadline - now)
@@ -76,7 +78,7 @@ class Dns:
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return []
         except dns.exception.Timeout:
-            self._silent_until[id(self._resolver)] = time.monotonic() + _COOL_DOWN_SECONDS
+            self._silent_until[self._resolver] = time.monotonic() + _COOL_DOWN_SECONDS
             raise DnsFailed from None
         except (dns.exception.DNSException, OSError, ValueError):
             raise DnsFailed from None
@@ -185,32 +187,27 @@ def _checked(message: Message, raw: RawInbound, domain: str, lookup: Dns) -> Ver
     signatures = _dkim(raw.body, message, lookup)
     if spf_result is Result.NONE and not signatures:
         return Verdict(Authenticity.UNKNOWN, {"spf": spf_result, "dkim": Result.NONE})
-    proven = {d for d, result in signatures if result is Result.PASS}
-    if spf_result is Result.PASS and spf_domain:
-        proven.add(spf_domain)
-    dkim_result = Result.PASS if any(r is Result.PASS for _d, r in signatures) else (signatures[0][1] if signatures else Result.NONE)
-    facts: dict[str, JsonValue] = {"spf": spf_result, "dkim": dkim_result}
-    if domain in proven:
+    by_dkim = {d for d, result in signatures if result is Result.PASS}
+    by_spf = {spf_domain} if spf_result is Result.PASS and spf_domain else set()
+    results = [result for _d, result in signatures] or [Result.NONE]
+    facts: dict[str, JsonValue] = {"spf": spf_result, "dkim": Result.PASS if by_dkim else results[0]}
+    if domain in by_dkim | by_spf:
         return Verdict(Authenticity.PASS, {**facts, "dmarc": Result.PASS})
     organisation, policy = _policy(domain, lookup)
-    if any(_policy(one, lookup)[0] == organisation for one in proven if _related(one, domain)) and not _is_strict(policy):
+    relaxed = {d for tag, found in (("adkim", by_dkim), ("aspf", by_spf)) if policy.get(tag) != "s" for d in found}
+    if any(_policy(one, lookup)[0] == organisation for one in relaxed if _related(one, domain)):
         return Verdict(Authenticity.PASS, {**facts, "dmarc": Result.PASS})
-    if Result.TEMPERROR in {spf_result, *(result for _d, result in signatures)}:
+    if Result.TEMPERROR in {spf_result, *results}:
         return Verdict(Authenticity.UNKNOWN, {**facts, "dmarc": Result.TEMPERROR})
-    if policy.get("p", "none").lower() in {"quarantine", "reject"}:
-        return Verdict(Authenticity.FAIL, {**facts, "dmarc": Result.FAIL})
-    if spf_result is Result.FAIL and spf_domain == domain:
-        return Verdict(Authenticity.FAIL, {**facts, "dmarc": Result.FAIL if policy else Result.NONE})
-    return Verdict(Authenticity.UNKNOWN, {**facts, "dmarc": Result.FAIL if policy else Result.NONE})
+    forbidden = policy.get("p", "none").lower() in {"quarantine", "reject"}
+    forged = forbidden or (spf_result is Result.FAIL and spf_domain == domain)
+    facts["dmarc"] = Result.FAIL if policy else Result.NONE
+    return Verdict(Authenticity.FAIL if forged else Authenticity.UNKNOWN, facts)
 
 
 def _related(one: str, other: str) -> bool:
     """Whether two names can belong to one organisation at all: they share more than the last label."""
     return one.split(".")[-2:] == other.split(".")[-2:]
-
-
-def _is_strict(policy: dict[str, str]) -> bool:
-    return policy.get("adkim", "r") == "s" and policy.get("aspf", "r") == "s"
 
 
 def _spf(raw: RawInbound, lookup: Dns) -> tuple[Result, str | None]:
@@ -226,7 +223,9 @@ def _spf(raw: RawInbound, lookup: Dns) -> tuple[Result, str | None]:
         sender = normalise_address(str(raw.transport.get("mail_from") or ""))
     except ValueError:
         sender = ""
-    query = _SpfQuery(lookup, i=str(address), s=sender, h=str(helo or ""), timeout=_ONE_QUESTION_SECONDS, querytime=_TOTAL_SECONDS)
+    query = _SpfQuery(
+        lookup, i=str(address), s=sender, h=str(helo or ""), timeout=_ONE_QUESTION_SECONDS, querytime=_TOTAL_SECONDS
+    )
     found = str(query.check()[0])
     result = Result(found) if found in set(Result) else Result.PERMERROR
     return result, (sender.rpartition("@")[2] or str(helo or "").lower().rstrip(".") or None)
@@ -263,7 +262,8 @@ def _policy(domain: str, lookup: Dns) -> tuple[str, dict[str, str]]:
     """The organisation that a domain belongs to, and the policy for it, by walking up the names as DMARCbis does."""
     labels = domain.split(".")
     names = [domain, *(".".join(labels[-n:]) for n in range(min(len(labels) - 1, _WALK_LABELS - 1), 1, -1))]
-    organisation, policy = domain, {}
+    organisation = domain
+    policy: dict[str, str] = {}
     for name in names:
         records = [tags for text in lookup.text(f"_dmarc.{name}") if (tags := _dmarc_tags(text))]
         if len(records) != 1:

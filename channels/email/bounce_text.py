@@ -39,14 +39,19 @@ _COPY = re.compile(
     r"|the text of your message|following is|your original (?:message|mail)|return(?:ed)? message follows|the first \d+ lines|included is|attached is|this is a copy))",
     re.IGNORECASE,
 )
-_HEADER_LINE = re.compile(r"(?:Received|Return-Path|X-[A-Za-z-]+|Message-Id|MIME-Version|Delivered-To):\s", re.IGNORECASE)
+_HEADER_LINE = re.compile(
+    r"(?:Received|Return-Path|X-[A-Za-z-]+|Message-Id|MIME-Version|Delivered-To):\s", re.IGNORECASE
+)
 _STOP = re.compile(
     r"[-\s]*error detail|.{0,60}information may be of help|(?:please|pls) (?:contact|reply)|for (?:more|further) (?:information|help)"
     r"|if you (?:feel|believe|have questions)",
     re.IGNORECASE,
 )
 _ENVELOPE_LINE = re.compile(r"\s*(?:To|Cc|From|Subject|Sent|Date):\s", re.IGNORECASE)
-_ADDRESS = re.compile(r"(?P<sender>(?<!expanded )(?<!generated )from:?\s*<?)?(?P<address>[^\s<>\"'(),;:\[\]=|]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z0-9-]{2,63})", re.IGNORECASE)
+_ADDRESS = re.compile(
+    r"(?P<sender>(?<!expanded )(?<!generated )from:?\s*<?)?(?P<address>[^\s<>\"'(),;:\[\]=|]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z0-9-]{2,63})",
+    re.IGNORECASE,
+)
 _BARE_NAME = re.compile(r"[ \t]+(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{1,63})\s*\Z")
 _TEMPORARY = re.compile(
     r"\bwarning\b|delayed|still (?:be )?(?:being )?(?:retr|try)|will (?:be )?(?:keep |continue )?(?:\w+ )?(?:retr|try)|no(?:t)? (?:need|have) to re-?send|temporar|not yet been|has not been delivered yet"
@@ -54,11 +59,14 @@ _TEMPORARY = re.compile(
     re.IGNORECASE,
 )
 _FINAL = re.compile(
-    r"permanent|given up|giving up|gave up|will not (?:be )?(?:re)?tr|no longer (?:be )?tr|could not be delivered for|fatal|too long|expired|no such user|user unknown|unknown user", re.IGNORECASE
+    r"permanent|given up|giving up|gave up|will not (?:be )?(?:re)?tr|no longer (?:be )?tr|could not be delivered for|fatal|too long|expired|no such user|user unknown|unknown user",
+    re.IGNORECASE,
 )
 _STATUS = re.compile(r"(?<![\d.])[45]\.\d{1,3}\.\d{1,3}(?![\d.])|(?<![\d.#:@\[-])[45][0-7]\d(?=[ -])")
 _NOTICE_LINES = 200
-_NOT_PEOPLE = re.compile(r"(?:mailer-?daemon|postmaster|abuse|hostmaster|support|helpdesk|noreply|no-reply)@", re.IGNORECASE)
+_NOT_PEOPLE = re.compile(
+    r"(?:mailer-?daemon|postmaster|abuse|hostmaster|support|helpdesk|noreply|no-reply)@", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,12 @@ def read_notice(
             continue
         status = _STATUS.search(body)
         detail = next((line.strip()[:300] for line in lines if _FAILURE.search(line)), None)
-        return Notice(recipients, _is_permanent(subject, body, status[0] if status else None), status[0] if status else None, detail)
+        return Notice(
+            recipients,
+            _is_permanent(subject, body, status[0] if status else None),
+            status[0] if status else None,
+            detail,
+        )
     return None
 
 

@@ -14,6 +14,7 @@ from channels.email import headers, html, mime
 from channels.email.addresses import normalise_address
 from channels.email.bounce_text import Notice, read_notice
 from channels.email.tokens import Purpose
+from channels.email.tree import children
 
 _STATUS = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 _RETURNED_ID = re.compile(r"^\s{0,8}Message-ID:\s*(<[^<>\s]{1,500}>)", re.IGNORECASE | re.MULTILINE)
@@ -86,13 +87,14 @@ def _fates(message: Message, raw: RawInbound) -> Iterator[Fate]:
 
 def _unwrapped(message: Message) -> Message:
     """A report that some gateway has put into an envelope of its own."""
-    children = message.get_payload()
-    if str(message.get_param("report-type", "")) == "delivery-status" and isinstance(children, list) and children:
-        inner = children[0].get_payload() if isinstance(children[0], Message) else None
-        if isinstance(inner, list) and inner and isinstance(inner[0], Message):
-            if mime.content_type(inner[0]) == "multipart/report" and mime.content_type(children[0]) == "message/rfc822":
-                return inner[0]
-    return message
+    first = next(iter(children(message)), None)
+    declared = headers.raw_value(message, "content-type").replace('"', "").lower()
+    if first is None or "report-type=delivery-status" not in declared:
+        return message
+    inner = next(iter(children(first)), None)
+    if inner is None or mime.content_type(first) != "message/rfc822":
+        return message
+    return inner if mime.content_type(inner) == "multipart/report" else message
 
 
 def _parts(message: Message) -> Iterator[Message]:
@@ -101,16 +103,14 @@ def _parts(message: Message) -> Iterator[Message]:
     while stack:
         part = stack.pop()
         yield part
-        payload = part.get_payload()
-        if isinstance(payload, list) and mime.content_type(part).startswith("multipart/"):
-            stack.extend(reversed([one for one in payload if isinstance(one, Message)]))
+        if mime.content_type(part).startswith("multipart/"):
+            stack.extend(reversed(children(part)))
 
 
 def _field_groups(part: Message) -> list[Message]:
     """The blocks of fields in a report part."""
-    payload = part.get_payload()
-    if isinstance(payload, list):
-        return [one for one in payload if isinstance(one, Message)]
+    if groups := children(part):
+        return groups
     text = mime.part_text(part)
     return [Parser(policy=compat32).parsestr(block + "\n", headersonly=True) for block in re.split(r"\n[ \t]*\n", text)]
 
@@ -118,7 +118,7 @@ def _field_groups(part: Message) -> list[Message]:
 def _typed(value: str) -> str | None:
     """The address in `rfc822; someone@example.com`; None where there is none."""
     bare = value.partition(";")[2] or value
-    for candidate in (bare.strip(" <>\""), *(one.value for one in headers.parse_addresses(bare))):
+    for candidate in (bare.strip(' <>"'), *(one.value for one in headers.parse_addresses(bare))):
         try:
             return normalise_address(candidate)
         except ValueError:
@@ -148,11 +148,15 @@ def _delivery_status(part: Message) -> Iterator[Fate]:
 
 def _complaint(part: Message) -> Iterator[Fate]:
     for group in _field_groups(part):
-        recipient = _typed(headers.text_value(group, "original-rcpt-to") or headers.text_value(group, "removal-recipient"))
+        recipient = _typed(
+            headers.text_value(group, "original-rcpt-to") or headers.text_value(group, "removal-recipient")
+        )
         kind = headers.text_value(group, "feedback-type").lower()[:50]
         if kind == "not-spam":
             continue
-        yield Fate(ReceiptKind.FAILED, recipient, kind or "abuse", None, permanent=True, automation=Automation.COMPLAINT)
+        yield Fate(
+            ReceiptKind.FAILED, recipient, kind or "abuse", None, permanent=True, automation=Automation.COMPLAINT
+        )
         return
 
 
@@ -162,7 +166,9 @@ def _disposition(part: Message) -> Iterator[Fate]:
         if disposition:
             recipient = _typed(headers.text_value(group, "final-recipient"))
             if "displayed" in disposition:
-                yield Fate(ReceiptKind.READ, recipient, "displayed", None, permanent=False, automation=Automation.AUTO_REPLY)
+                yield Fate(
+                    ReceiptKind.READ, recipient, "displayed", None, permanent=False, automation=Automation.AUTO_REPLY
+                )
             elif "automatic-action" in disposition and "deleted" in disposition:
                 # Some servers say by this form that they refused the mail.
                 yield Fate(ReceiptKind.FAILED, recipient, "deleted")
@@ -172,7 +178,11 @@ def _disposition(part: Message) -> Iterator[Fate]:
 def _free_text(message: Message, raw: RawInbound, *, is_report: bool) -> Iterator[Fate]:
     sender = headers.text_value(message, "from").lower()
     null_path = raw.transport.get("mail_from") == "" or headers.raw_value(message, "return-path") == "<>"
-    ours = {one.value for name in ("to", "from", "sender", "errors-to", "reply-to", "cc") for one in headers.addresses(message, name)}
+    ours = {
+        one.value
+        for name in ("to", "from", "sender", "errors-to", "reply-to", "cc")
+        for one in headers.addresses(message, name)
+    }
     notice: Notice | None = read_notice(
         subject=headers.text_value(message, "subject"),
         sender=sender,
@@ -191,7 +201,7 @@ def _readable(message: Message) -> Iterable[str]:
         kind = mime.content_type(part)
         if kind == "text/html":
             yield html.to_text(mime.part_text(part)[:200_000])
-        elif kind.startswith("text/") and kind != "text/rfc822-headers" or kind == "message/delivery-status":
+        elif (kind.startswith("text/") and kind != "text/rfc822-headers") or kind == "message/delivery-status":
             yield mime.part_text(part)[:200_000]
         elif kind.startswith("multipart/") and not part.is_multipart():
             # The boundary was lost on the way: all of it is one text.
@@ -202,17 +212,18 @@ def _returned_id(message: Message) -> str | None:
     """The Message-ID of the mail that came back."""
     for part in _parts(message):
         kind = mime.content_type(part)
-        payload = part.get_payload()
         if kind == "message/disposition-notification":
             for group in _field_groups(part):
                 if ids := headers.message_ids(headers.raw_value(group, "original-message-id")):
                     return ids[0]
-        if kind in {"message/rfc822", "message/global"} and isinstance(payload, list) and payload:
-            inner = payload[0]
-            if isinstance(inner, Message) and (ids := headers.message_ids(headers.raw_value(inner, "message-id"))):
-                return ids[0]
-        if kind in {"text/rfc822-headers", "message/rfc822-headers", "text/plain", "message/feedback-report"}:
-            if found := _RETURNED_ID.search(mime.part_text(part)[:500_000]):
-                return found[1]
-    references = headers.message_ids(" ".join(headers.raw_values(message, "in-reply-to") + headers.raw_values(message, "references")))
+        if kind in {"message/rfc822", "message/global"}:
+            for inner in children(part)[:1]:
+                if ids := headers.message_ids(headers.raw_value(inner, "message-id")):
+                    return ids[0]
+        readable = kind in {"text/rfc822-headers", "message/rfc822-headers", "text/plain", "message/feedback-report"}
+        if readable and (found := _RETURNED_ID.search(mime.part_text(part)[:500_000])):
+            return found[1]
+    references = headers.message_ids(
+        " ".join(headers.raw_values(message, "in-reply-to") + headers.raw_values(message, "references"))
+    )
     return references[-1] if references else None

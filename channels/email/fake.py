@@ -191,7 +191,7 @@ class _Handler:
     def __init__(self, provider: FakeMailProvider) -> None:
         self._provider = provider
 
-    async def handle_MAIL(  # noqa: N802, aiosmtpd names its hooks after the commands
+    async def handle_MAIL(
         self, _server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if self._provider.misbehaviour is Misbehaviour.SHUT_DOWN:
@@ -202,7 +202,7 @@ class _Handler:
         envelope.mail_options.extend(options)
         return "250 2.1.0 OK"
 
-    async def handle_RCPT(  # noqa: N802
+    async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if self._provider.misbehaviour is Misbehaviour.REJECT_RECIPIENT:
@@ -211,7 +211,7 @@ class _Handler:
         envelope.rcpt_options.extend(options)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:
         wrong = self._provider.misbehaviour
         if wrong is Misbehaviour.DEFER:
             return "451 4.7.1 Greylisted, try again later"
@@ -227,7 +227,9 @@ class _Handler:
 
 class _Session(SMTP):
     def __init__(self, provider: FakeMailProvider, loop: asyncio.AbstractEventLoop) -> None:
-        def authenticate(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: object) -> AuthResult:
+        def authenticate(
+            _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: object
+        ) -> AuthResult:
             ok = isinstance(data, LoginPassword) and provider.login_ok(data.login, data.password)
             return AuthResult(success=ok, handled=ok)
 
@@ -304,6 +306,12 @@ class CustomerMailbox:
         """Hands the mail to the receiver at host and port and gives its Message-ID. Raises aiosmtplib's errors."""
         recipients = list(rcpt_to) or [one.addr_spec for one in mail["To"].addresses]
         await aiosmtplib.send(
-            mail, sender=self.address, recipients=recipients, hostname=host, port=port, start_tls=False, local_hostname="customer.test"
+            mail,
+            sender=self.address,
+            recipients=recipients,
+            hostname=host,
+            port=port,
+            start_tls=False,
+            local_hostname="customer.test",
         )
         return str(mail["Message-ID"])

@@ -60,7 +60,7 @@ class Harness(harness.Harness):
         return (_PASSWORD, "never-used-imap-password")
 
     def bad_settings(self) -> BaseModel:
-        return self._settings(smtp_password="wrong-horse-battery")
+        return self._settings(smtp_password=_PASSWORD[::-1])
 
     def unreachable_settings(self) -> BaseModel:
         with socket.socket() as probe:

@@ -13,6 +13,7 @@ from channels.contract import Address
 from channels.email.addresses import normalise_address
 from channels.email.charsets import decode, known_charset
 from channels.email.limits import ADDRESSES_MAX, REFERENCES_MAX
+from channels.email.tree import children
 
 _WORD = re.compile(r"=\?([^?\s=]{1,60})\?([bBqQ])\?([^?]{0,10000})\?=")
 _BETWEEN_WORDS = re.compile(r"(\?=)[ \t\r\n]+(?==\?[^?\s]{1,60}\?[bBqQ]\?)")
@@ -21,6 +22,8 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 # Joiners stay: emoji families, Persian and the scripts of India are written with them.
 _INVISIBLE = re.compile("[\u200b\u202a-\u202e\u2060-\u2069\ufeff\ufffe\uffff]+")
 _ONE_MAILBOX = re.compile(r"\s*(?:\"([^\"\\]{0,500})\"|([^<>\",;:()]{0,500}))\s*<\s*([^<>\s,;]{1,320})\s*>\s*")
+_ANGLED = re.compile(r"([^<>,]{0,200})<\s*([^<>\s]{1,320}@[^<>\s]{1,253})\s*>")
+_BARE_ADDRESS = re.compile(r"[^\s<>,;:\"()\[\]]{1,128}@[\w.-]{1,253}")
 _MESSAGE_ID = re.compile(r"<([^<>\s]{1,500})>")
 _BARE_ID = re.compile(r"[^<>\s,;\"]{1,400}@[^<>\s,;\"]{1,250}")
 
@@ -46,19 +49,16 @@ def _eight_bit(value: str, hint: str | None) -> str:
 
 
 def _body_charset(message: Message) -> str | None:
-    part: Message | str = message
+    parts = [message]
     for _depth in range(4):
-        if not isinstance(part, Message):
-            return None
+        if not parts:
+            break
         try:
-            if charset := part.get_content_charset():
+            if charset := parts[0].get_content_charset():
                 return charset
         except (ValueError, TypeError, AttributeError, LookupError):
-            return None
-        children = part.get_payload()
-        if not isinstance(children, list) or not children:
-            return None
-        part = children[0]
+            break
+        parts = children(parts[0])
     return None
 
 
@@ -138,12 +138,10 @@ def parse_addresses(value: str) -> list[Address]:
     result = [made for name, spec in pairs if (made := _address(decode_words(name), spec))]
     if not result:
         # Unquoted specials in a display name and the like: what stands in angle brackets, or looks like an address, is one.
-        for found in re.finditer(r"([^<>,]{0,200})<\s*([^<>\s]{1,320}@[^<>\s]{1,253})\s*>", value[:65536]):
-            if made := _address(decode_words(found[1]).strip(" \"'"), found[2]):
-                result.append(made)
-        if not result and (bare := re.search(r"[^\s<>,;:\"()\[\]]{1,128}@[\w.-]{1,253}", decode_words(value[:65536]))):
-            if made := _address("", bare[0]):
-                result.append(made)
+        spans = [(decode_words(one[1]).strip(" \"'"), one[2]) for one in _ANGLED.finditer(value[:65536])]
+        if not spans and (bare := _BARE_ADDRESS.search(decode_words(value[:65536]))):
+            spans = [("", bare[0])]
+        result = [made for name, spec in spans if (made := _address(name, spec))]
     return result
 
 

@@ -61,7 +61,12 @@ class Position:
         return cls(folder, uidvalidity, uid if same and isinstance(uid, int) else 0, since)
 
     def cursor(self, uid: int | None = None) -> Cursor:
-        return {"folder": self.folder, "uidvalidity": self.uidvalidity, "uid": self.uid if uid is None else uid, "since": self.since}
+        return {
+            "folder": self.folder,
+            "uidvalidity": self.uidvalidity,
+            "uid": self.uid if uid is None else uid,
+            "since": self.since,
+        }
 
 
 def content_id(body: bytes) -> str:
@@ -129,7 +134,10 @@ class Mailbox:
             uids = sorted(uid for uid in client.search(wanted) if uid > position.uid)
             if not uids:
                 return [], position.cursor(), False
-            sizes = {uid: int(data.get(b"RFC822.SIZE", 0)) for uid, data in client.fetch(uids[:_UIDS_AT_ONCE], ["RFC822.SIZE"]).items()}
+            sizes = {
+                uid: int(data.get(b"RFC822.SIZE", 0))
+                for uid, data in client.fetch(uids[:_UIDS_AT_ONCE], ["RFC822.SIZE"]).items()
+            }
             chosen = self._chosen(uids[:_UIDS_AT_ONCE], sizes)
             raws = [raw for uid in chosen if uid in sizes and (raw := self._fetch(client, uid, sizes[uid]))]
         return raws, position.cursor(chosen[-1]), len(chosen) < len(uids)
@@ -150,7 +158,9 @@ class Mailbox:
         """One mail; None where it has been expunged meanwhile. Of one too large, just enough to be seen as too large."""
         item = "BODY.PEEK[]" if size <= MESSAGE_BYTES_MAX else f"BODY.PEEK[]<0.{MESSAGE_BYTES_MAX + 1}>"
         data = client.fetch([uid], [item]).get(uid, {})
-        body = next((value for key, value in data.items() if key.startswith(b"BODY[") and isinstance(value, bytes)), None)
+        body = next(
+            (value for key, value in data.items() if key.startswith(b"BODY[") and isinstance(value, bytes)), None
+        )
         if body is None:
             return None
         return RawInbound(

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import unicodedata
 from dataclasses import dataclass, field
 from email.message import Message
 from email.parser import BytesParser
@@ -18,39 +17,17 @@ from email.policy import compat32
 from channels.contract import Attachment, Malformed
 from channels.email import html
 from channels.email.charsets import decode
+from channels.email.filenames import invented_name, safe_filename
 from channels.email.headers import decode_words, one_line, raw_value, text_value
 from channels.email.limits import BODY_CHARS_MAX, DEPTH_MAX, HEADER_BYTES_MAX, MESSAGE_BYTES_MAX, PARTS_MAX
+from channels.email.tree import children
 
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,100}\Z")
-_EXTENSIONS = {
-    "text/plain": ".txt",
-    "text/html": ".html",
-    "text/calendar": ".ics",
-    "text/csv": ".csv",
-    "text/vcard": ".vcf",
-    "text/x-vcard": ".vcf",
-    "image/png": ".png",
-    "image/jpeg": ".jpg",
-    "image/gif": ".gif",
-    "image/webp": ".webp",
-    "image/svg+xml": ".svg",
-    "application/pdf": ".pdf",
-    "application/zip": ".zip",
-    "application/ms-tnef": ".dat",
-    "application/pgp-signature": ".asc",
-    "application/pgp-encrypted": ".asc",
-    "application/pkcs7-signature": ".p7s",
-    "application/pkcs7-mime": ".p7m",
-    "audio/mpeg": ".mp3",
-    "audio/ogg": ".ogg",
-    "audio/wav": ".wav",
-    "video/mp4": ".mp4",
-    "message/rfc822": ".eml",
-    "message/delivery-status": ".txt",
-}
 _INLINE_PGP = re.compile(r"^-----BEGIN PGP (MESSAGE|SIGNED MESSAGE)-----", re.MULTILINE)
 _BODY_TYPES = frozenset({"text/plain", "text/html"})
-_NEVER_BODY = frozenset({"text/calendar", "text/csv", "text/vcard", "text/x-vcard", "text/directory", "text/x-amp-html"})
+_NEVER_BODY = frozenset(
+    {"text/calendar", "text/csv", "text/vcard", "text/x-vcard", "text/directory", "text/x-amp-html"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +70,18 @@ def read_structure(body: bytes) -> Message:
         raise Malformed("the mail has too many parts", code="too_many_parts")
     try:
         message = BytesParser(policy=compat32).parsebytes(_repaired(_mbox_line_removed(body)))
-    except (RecursionError, ValueError, IndexError, KeyError, TypeError, AttributeError, LookupError, AssertionError) as error:
+    except (
+        RecursionError,
+        ValueError,
+        IndexError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        LookupError,
+        AssertionError,
+    ) as error:
         raise Malformed("the mail's structure cannot be read", code="unreadable") from error
-    if not _FIELDS_OF_MAIL & {key.lower() for key in message.keys()}:
+    if not _FIELDS_OF_MAIL & {key.lower() for key, _value in message.items()}:
         raise Malformed("there is no mail header", code="no_header")
     _check_size(message)
     return message
@@ -106,9 +92,26 @@ def _mbox_line_removed(body: bytes) -> bytes:
     return body.partition(b"\n")[2] if re.match(rb">?From (?![ \t]*:)", body) else body
 
 
-_FIELDS_OF_MAIL = frozenset("from to cc subject date message-id received return-path sender reply-to mime-version content-type".split())
+_FIELDS_OF_MAIL = frozenset(
+    [
+        "from",
+        "to",
+        "cc",
+        "subject",
+        "date",
+        "message-id",
+        "received",
+        "return-path",
+        "sender",
+        "reply-to",
+        "mime-version",
+        "content-type",
+    ]
+)
 _FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
-_KNOWN_FIELD = re.compile(rb"^(?:from|to|subject|date|message-id|received|content-type)[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_KNOWN_FIELD = re.compile(
+    rb"^(?:from|to|subject|date|message-id|received|content-type)[ \t]*:", re.IGNORECASE | re.MULTILINE
+)
 
 
 def _repaired(body: bytes) -> bytes:
@@ -138,15 +141,10 @@ def _check_size(message: Message) -> None:
         count += len(level)
         if count > PARTS_MAX:
             raise Malformed("the mail has too many parts", code="too_many_parts")
-        level = [child for part in level for child in _children(part)]
+        level = [child for part in level for child in children(part)]
         if not level:
             return
     raise Malformed("the mail's parts are nested too deep", code="too_deep")
-
-
-def _children(part: Message) -> list[Message]:
-    payload = part.get_payload()
-    return [one for one in payload if isinstance(one, Message)] if isinstance(payload, list) else []
 
 
 def read_content(message: Message) -> Content:
@@ -157,7 +155,9 @@ def read_content(message: Message) -> Content:
     text = "\n\n".join(filter(None, (_plain(one) for one in parts.bodies)))
     shown = None
     if showable:
-        shown = "\n".join(html.sanitise(b.html) if b.html is not None else html.from_text(b.text or "") for b in parts.bodies)
+        shown = "\n".join(
+            html.sanitise(b.html) if b.html is not None else html.from_text(b.text or "") for b in parts.bodies
+        )
     if found := _INLINE_PGP.search(text):
         parts.sealed.setdefault("encrypted" if found[1] == "MESSAGE" else "signed", "pgp")
     return Content(text.strip("\r\n"), shown, tuple(parts.attachments), parts.sealed)
@@ -169,8 +169,6 @@ def _plain(body: Body) -> str:
     return html.to_text(body.html or "")
 
 
-
-
 def _walk(part: Message, parts: Parts, *, top: bool = False) -> None:
     kind = content_type(part)
     if part.is_multipart() and not kind.startswith("message/"):
@@ -178,8 +176,8 @@ def _walk(part: Message, parts: Parts, *, top: bool = False) -> None:
         if kind == "multipart/alternative":
             _walk_alternative(part, parts)
         else:
-            for child in _children(part):
-                _walk(child, parts, top=top and len(_children(part)) == 1)
+            for child in children(part):
+                _walk(child, parts, top=top and len(children(part)) == 1)
         return
     _note_seal(kind, part, parts)
     if kind.startswith("multipart/"):
@@ -205,7 +203,7 @@ def _walk_alternative(part: Message, parts: Parts) -> None:
     """RFC 2046 §5.1.4: one content in several forms; the last of each form is the richest."""
     text: str | None = None
     shown: str | None = None
-    for child in _children(part):
+    for child in children(part):
         inner = Parts(attachments=parts.attachments, sealed=parts.sealed)
         _walk(child, inner)
         if any(b.html is not None for b in inner.bodies):
@@ -267,9 +265,18 @@ def part_bytes(part: Message) -> bytes:
     """A leaf's octets with the transfer encoding undone; damaged encodings give what can be saved."""
     try:
         payload = part.get_payload(decode=True)
-    except (ValueError, TypeError, AttributeError, IndexError, LookupError, UnicodeError, binascii.Error, AssertionError):
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        LookupError,
+        UnicodeError,
+        binascii.Error,
+        AssertionError,
+    ):
         payload = None
-    raw = part.get_payload()
+    raw = getattr(part, "_payload", None)  # as it stood: the public way to it decodes
     encoded = raw.encode("utf-8", "surrogateescape") if isinstance(raw, str) else b""
     if not isinstance(payload, bytes):
         payload = encoded
@@ -282,7 +289,12 @@ def part_bytes(part: Message) -> bytes:
 
 def part_text(part: Message) -> str:
     """A leaf's text with line ends as `\\n`; `format=flowed` lines joined (RFC 3676)."""
-    text = decode(part_bytes(part), _param(part, "charset")).replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
+    text = (
+        decode(part_bytes(part), _param(part, "charset"))
+        .replace("\r\n", "\n")
+        .replace("\r", "\n")
+        .removeprefix("\ufeff")
+    )
     if content_type(part) == "text/plain" and (_param(part, "format") or "").lower() == "flowed":
         text = _unflowed(text, delsp=(_param(part, "delsp") or "").lower() == "yes")
     return text
@@ -295,27 +307,18 @@ def _unflowed(text: str, *, delsp: bool) -> str:
         content = line.lstrip(">")
         quotes = len(line) - len(content)
         content = content.removeprefix(" ")
-        if lines and depth == quotes and lines[-1].endswith(" ") and lines[-1] != "-- " and not lines[-1].endswith("> "):
+        if (
+            lines
+            and depth == quotes
+            and lines[-1].endswith(" ")
+            and lines[-1] != "-- "
+            and not lines[-1].endswith("> ")
+        ):
             lines[-1] = (lines[-1][:-1] if delsp else lines[-1]) + content
         else:
             lines.append(f"{'>' * quotes} {content}" if quotes else content)
         depth = quotes if content.endswith(" ") and content != "-- " else -1
     return "\n".join(lines)
-
-
-def safe_filename(name: str, fallback: str) -> str:
-    """A name that can be shown and saved: no path, no control, direction or zero-width character, at most 150 characters."""
-    name = unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode())
-    name = "".join(" " if c in "\t\r\n" else c for c in name if unicodedata.category(c) not in {"Cf", "Cs", "Co"})
-    name = "".join(c for c in name if unicodedata.category(c) not in {"Cc", "Zl", "Zp"})
-    name = re.split(r"[/\\\u2044\u2215\u29f8\uff0f\uff3c]", name)[-1]
-    name = re.sub(r'[<>:"|?*]', "_", " ".join(name.split())).strip(". ")
-    if not name:
-        return fallback
-    if len(name) > 150:
-        stem, dot, extension = name.rpartition(".")
-        name = f"{stem[: 149 - len(extension)]}.{extension}" if dot and len(extension) <= 10 else name[:150]
-    return name
 
 
 def _attachment(part: Message, kind: str, number: int) -> Attachment:
@@ -324,7 +327,7 @@ def _attachment(part: Message, kind: str, number: int) -> Attachment:
         fallback = safe_filename(f"{inner}.eml" if inner else "", f"message-{number}.eml")
     else:
         content = part_bytes(part)
-        fallback = f"attachment-{number}{_EXTENSIONS.get(kind, '.txt' if kind.startswith('text/') else '.bin')}"
+        fallback = invented_name(kind, number)
     content_id = one_line(text_value(part, "content-id")).strip("<> ") or None
     return Attachment(
         filename=safe_filename(_raw_filename(part), fallback),
@@ -338,13 +341,17 @@ def _attachment(part: Message, kind: str, number: int) -> Attachment:
 
 def _embedded(part: Message) -> tuple[bytes, str]:
     """A nested mail as octets, with its subject."""
-    children = _children(part)
-    if not children:
+    mails = children(part)
+    if not mails:
         return part_bytes(part), ""
     pieces: list[bytes] = []
-    for child in children:
+    for child in mails:
         try:
             pieces.append(child.as_bytes(policy=compat32))
         except (ValueError, TypeError, AttributeError, IndexError, LookupError, UnicodeError, RecursionError):
-            pieces.append("".join(f"{k}: {v}\n" for k, v in child.raw_items()).encode("utf-8", "surrogateescape") + b"\n" + part_bytes(child))
-    return b"\n".join(pieces), text_value(children[0], "subject")
+            pieces.append(
+                "".join(f"{k}: {v}\n" for k, v in child.raw_items()).encode("utf-8", "surrogateescape")
+                + b"\n"
+                + part_bytes(child)
+            )
+    return b"\n".join(pieces), text_value(mails[0], "subject")

@@ -18,8 +18,8 @@ import dkim
 from channels.contract import Address, AuthFailed, Outbound, OutcomeUnknown, Rejected, Retryable, Sent, Undeliverable
 from channels.email import html, tokens
 from channels.email.addresses import normalise_address
+from channels.email.filenames import safe_filename
 from channels.email.headers import message_ids, one_line
-from channels.email.mime import safe_filename
 from channels.email.settings import EmailSettings, Security
 
 if TYPE_CHECKING:
@@ -28,14 +28,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-
 class _Policy(EmailPolicy):
     """The library's policy for SMTP, but for fields of message ids: it would encode a long id, and so break the thread."""
 
     def fold(self, name: str, value: Any) -> str:
         if name.lower() in {"message-id", "in-reply-to", "references"}:
             return f"{name}: " + f"{self.linesep} ".join(str(value).split()) + self.linesep
-        return super().fold(name, value)
+        return str(super().fold(name, value))
 
     def fold_binary(self, name: str, value: Any) -> bytes:
         return self.fold(name, value).encode("utf-8" if self.utf8 else "ascii", "surrogateescape")
@@ -49,9 +48,7 @@ _REPLY_SECONDS = 60.0
 _DATA_SECONDS = 300.0
 _REFERENCES_MAX = 30
 _RE = re.compile(r"(?:re|aw|sv|antw|odp|vs|ref|rif|res|ynt|回复|答复|回覆)(?:\[\d+\])?\s*[:：]", re.IGNORECASE)
-_SIGNED_FIELDS = (
-    b"from to cc subject date message-id in-reply-to references reply-to mime-version content-type auto-submitted".split()
-)
+_SIGNED_FIELDS = b"from to cc subject date message-id in-reply-to references reply-to mime-version content-type auto-submitted".split()
 
 
 def message_id(key: str, domain: str) -> str:
@@ -97,7 +94,9 @@ def render(message: Outbound, settings: EmailSettings, secret: bytes) -> EmailMe
 def _render(message: Outbound, settings: EmailSettings, secret: bytes) -> EmailMessage:
     mail = EmailMessage(policy=_SMTP)
     is_reply = message.reply_to is not None or bool(message.thread_refs)
-    author = f"{message.author} ({settings.display_name})" if message.author and settings.display_name else message.author
+    author = (
+        f"{message.author} ({settings.display_name})" if message.author and settings.display_name else message.author
+    )
     mail["From"] = _mailbox(settings.address, author or settings.display_name)
     mail["To"] = _mailbox(recipient(message).value, recipient(message).name)
     if message.cc:
@@ -141,12 +140,17 @@ def _fill(mail: EmailMessage, message: Outbound, settings: EmailSettings) -> Non
         shown = f'{shown}\n<div class="signature">-- <br>{html.from_text(settings.signature)}</div>'
     mail.set_content(text + "\n", charset="utf-8", cte=_text_encoding(text))
     mail.add_alternative(shown + "\n", subtype="html", charset="utf-8", cte=_text_encoding(shown))
-    body = mail.get_payload()[1]
+    body = mail.get_body(("html",))
     inline = [one for one in message.attachments if one.inline and one.content_id and one.content is not None]
     for one in inline:
         main, sub = _split_type(one.content_type)
         body.add_related(  # type: ignore[union-attr]
-            one.content, main, sub, filename=safe_filename(one.filename, "image"), disposition="inline", cid=f"<{one_line(one.content_id or '')}>"
+            one.content,
+            main,
+            sub,
+            filename=safe_filename(one.filename, "image"),
+            disposition="inline",
+            cid=f"<{one_line(one.content_id or '')}>",
         )
     for one in message.attachments:
         if one in inline:
@@ -172,7 +176,9 @@ def _split_type(content_type: str) -> tuple[str, str]:
 
 def to_bytes(mail: EmailMessage, settings: EmailSettings) -> bytes:
     """The mail as octets with CRLF, 7-bit, DKIM-signed (RFC 6376) where a key is set. Raises Rejected."""
-    unicode_needed = any(not str(mail[name] or "").isascii() and not _encodable(mail, name) for name in ("From", "To", "Cc", "Reply-To"))
+    unicode_needed = any(
+        not str(mail[name] or "").isascii() and not _encodable(mail, name) for name in ("From", "To", "Cc", "Reply-To")
+    )
     data = mail.as_bytes(policy=_SMTPUTF8 if unicode_needed else _SMTP)
     if settings.dkim_private_key is None:
         return data
@@ -186,7 +192,7 @@ def to_bytes(mail: EmailMessage, settings: EmailSettings) -> bytes:
             # From is named once more than it stands there, so that nobody can add a second one (RFC 6376 §8.15).
             include_headers=[b"from", *(name for name in _SIGNED_FIELDS if mail[name.decode()] is not None)],
         )
-    except Exception as error:  # dkimpy raises many kinds for a bad key; none of their texts may reach a log, they quote the key
+    except Exception:  # dkimpy raises many kinds for a bad key; none of their texts may reach a log, they quote the key
         raise AuthFailed("the DKIM key cannot be used: paste a PEM private key (RSA)", code="dkim_key") from None
     return bytes(signature) + data
 
@@ -234,7 +240,9 @@ async def connect(settings: EmailSettings) -> aiosmtplib.SMTP:
         raise AuthFailed(f"{where} refused the user or the password ({error.code})", code="smtp_login") from None
     except aiosmtplib.SMTPNotSupported:
         client.close()
-        raise Rejected(f"{where} does not offer the login or the encryption that is set", code="smtp_unsupported") from None
+        raise Rejected(
+            f"{where} does not offer the login or the encryption that is set", code="smtp_unsupported"
+        ) from None
     except aiosmtplib.SMTPResponseException as error:
         client.close()
         if error.code in (530, 534, 535, 538):
@@ -269,7 +277,9 @@ async def send(message: Outbound, settings: EmailSettings, secret: bytes) -> Sen
     others = list(dict.fromkeys(normalise_address(one.value) for one in (*message.cc, *message.bcc)))
     client = await connect(settings)
     try:
-        refused = await _envelope(client, return_path(message, settings, secret), main, [o for o in others if o != main], len(data))
+        refused = await _envelope(
+            client, return_path(message, settings, secret), main, [o for o in others if o != main], len(data)
+        )
         return await _data(client, data, str(mail["Message-ID"]), refused)
     finally:
         await _goodbye(client)
@@ -311,7 +321,9 @@ async def _data(client: aiosmtplib.SMTP, data: bytes, external_id: str, refused:
     except aiosmtplib.SMTPResponseException as error:
         raise _refusal(error) from None
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-        raise OutcomeUnknown(f"cut while the mail was handed over ({type(error).__name__})", code="smtp_in_doubt") from None
+        raise OutcomeUnknown(
+            f"cut while the mail was handed over ({type(error).__name__})", code="smtp_in_doubt"
+        ) from None
     detail: dict[str, Any] = {"response": one_line(response.message)[:200]}
     if refused:
         detail["refused_copies"] = list(refused)

@@ -22,7 +22,9 @@ def parse(raw: RawInbound, settings: EmailSettings, secret: bytes) -> Sequence[I
     """One mail, its events: a message, or what became of messages of ours. Raises Malformed."""
     message = mime.read_structure(raw.body)
     recipients = _all_recipients(message, raw)
-    if receipts := bounces.read(message, raw, lambda purpose: _token(recipients, purpose, secret), _event_id(message, raw)):
+    if receipts := bounces.read(
+        message, raw, lambda purpose: _token(recipients, purpose, secret), _event_id(message, raw)
+    ):
         return receipts
     return [_message(message, raw, settings, secret, recipients)]
 
@@ -37,7 +39,9 @@ def _message(
     route_name = _token(recipients, tokens.Purpose.ROUTE, secret)
     references = _references(message)
     to, cc = (_untagged(headers.addresses(message, field)) for field in ("to", "cc"))
-    found = automation.classify(message, raw, sender, settings.address, subject or "", content.text)
+    found = automation.classify(
+        message, raw, sender=sender, own=settings.address, subject=subject or "", text=content.text
+    )
     answer_to = next(iter(headers.addresses(message, "reply-to")), None)
     if answer_to is not None and tokens.without_token(answer_to.value) == settings.address:
         answer_to = None
@@ -46,7 +50,9 @@ def _message(
         facts["reply_to"] = answer_to.value
     return MessageReceived(
         external_id=_event_id(message, raw),
-        conversation=f"route:{route_name}" if route_name else _thread_root(message, references) or _event_id(message, raw),
+        conversation=f"route:{route_name}"
+        if route_name
+        else _thread_root(message, references) or _event_id(message, raw),
         provider_time=headers.date_value(message),
         sender=sender,
         to=to,

@@ -63,7 +63,10 @@ class _Envelope(Envelope):
 def delivery_id(mail_from: str, rcpt_to: Sequence[str], body: bytes) -> str:
     """The id of a mail that came by SMTP: a client that never saw our 250 repeats the same envelope and the same octets."""
     digest = hashlib.sha256()
-    for part in (mail_from.encode("utf-8", "surrogateescape"), *(r.encode("utf-8", "surrogateescape") for r in sorted(rcpt_to))):
+    for part in (
+        mail_from.encode("utf-8", "surrogateescape"),
+        *(r.encode("utf-8", "surrogateescape") for r in sorted(rcpt_to)),
+    ):
         digest.update(len(part).to_bytes(4, "big") + part)
     digest.update(body)
     return f"smtp:{digest.hexdigest()}"
@@ -80,7 +83,7 @@ class _Handler:
         self._normalise = normalise
         self._commits = commits
 
-    async def handle_MAIL(  # noqa: N802, aiosmtpd names its hooks after the commands
+    async def handle_MAIL(
         self, _server: SMTP, _session: Session, envelope: _Envelope, address: str, options: list[str]
     ) -> str:
         for option in options:
@@ -91,7 +94,7 @@ class _Handler:
         envelope.mail_options.extend(options)
         return "250 2.1.0 OK"
 
-    async def handle_RCPT(  # noqa: N802
+    async def handle_RCPT(
         self, _server: SMTP, _session: Session, envelope: _Envelope, address: str, options: list[str]
     ) -> str:
         if len(envelope.rcpt_tos) >= _RECIPIENTS_MAX:
@@ -110,7 +113,7 @@ class _Handler:
         envelope.accounts.setdefault(account, []).append(address)
         return "250 2.1.5 OK"
 
-    async def handle_DATA(self, _server: SMTP, session: Session, envelope: _Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: SMTP, session: Session, envelope: _Envelope) -> str:
         body = envelope.original_content or b""
         ends = body.count(b"\r\n")
         if b"\x00" in body or body.count(b"\n") != ends or body.count(b"\r") != ends:
@@ -166,7 +169,9 @@ class _Session(SMTP):
     line_length_limit = 64 * 1024
     """Far above RFC 5321's 1,000 octets: many senders do not fold, and a refused mail helps nobody."""
 
-    def __init__(self, handler: _Handler, config: ServerConfig, budget: ByteBudget, sessions: set[_Session], loop: Any) -> None:
+    def __init__(
+        self, handler: _Handler, config: ServerConfig, budget: ByteBudget, sessions: set[_Session], loop: Any
+    ) -> None:
         super().__init__(
             handler,
             data_size_limit=config.message_bytes_max,
@@ -192,7 +197,7 @@ class _Session(SMTP):
         self._sessions.discard(self)
         super().connection_lost(error)
 
-    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
+    async def smtp_DATA(self, arg: str) -> None:
         envelope = self.envelope
         declared = envelope.declared_size if isinstance(envelope, _Envelope) else None
         # Who announces a size is held to it (with room for a dishonest few octets); who announces none is charged for the most.

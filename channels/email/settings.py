@@ -34,7 +34,10 @@ class EmailSettings(BaseModel):
         title="Support address", description="The address that customers write to and answers come from."
     )
     display_name: str = Field(
-        default="", max_length=200, title="Display name", description="Shown beside the address, such as the shop's name."
+        default="",
+        max_length=200,
+        title="Display name",
+        description="Shown beside the address, such as the shop's name.",
     )
     incoming: Incoming = Field(
         default=Incoming.NONE,
@@ -50,7 +53,9 @@ class EmailSettings(BaseModel):
     imap_password: SecretStr = Field(
         default=SecretStr(""), title="IMAP password", description="An app password where the provider offers one."
     )
-    imap_folder: str = Field(default="INBOX", title="IMAP folder", description="The folder that is read. Nothing is deleted.")
+    imap_folder: str = Field(
+        default="INBOX", title="IMAP folder", description="The folder that is read. Nothing is deleted."
+    )
     imap_history_days: int = Field(
         default=3,
         ge=0,
@@ -62,7 +67,11 @@ class EmailSettings(BaseModel):
         default="localhost", title="SMTP host", description="Name of the server that sends the answers."
     )
     smtp_port: int = Field(
-        default=587, ge=1, le=65535, title="SMTP port", description="587 for STARTTLS, 465 for TLS, 25 for a relay nearby."
+        default=587,
+        ge=1,
+        le=65535,
+        title="SMTP port",
+        description="587 for STARTTLS, 465 for TLS, 25 for a relay nearby.",
     )
     smtp_security: Security = Field(
         default=Security.STARTTLS, title="SMTP encryption", description="STARTTLS unless the provider says otherwise."
@@ -72,7 +81,9 @@ class EmailSettings(BaseModel):
         default=SecretStr(""), title="SMTP password", description="An app password where the provider offers one."
     )
     dkim_selector: str = Field(
-        default="", title="DKIM selector", description="Name of the key in DNS. Empty if the mail server signs by itself."
+        default="",
+        title="DKIM selector",
+        description="Name of the key in DNS. Empty if the mail server signs by itself.",
     )
     dkim_domain: str = Field(
         default="", title="DKIM domain", description="The domain that signs; empty means the domain of the address."

@@ -25,7 +25,9 @@ class Purpose(StrEnum):
 
 
 def _mac(secret: bytes, purpose: Purpose, name: bytes) -> bytes:
-    return hmac.digest(secret, b"autocrm-mail-token\x00" + purpose.value.encode() + b"\x00" + name, "sha256")[:_MAC_BYTES]
+    return hmac.digest(secret, b"autocrm-mail-token\x00" + purpose.value.encode() + b"\x00" + name, "sha256")[
+        :_MAC_BYTES
+    ]
 
 
 def _b32(data: bytes) -> str:

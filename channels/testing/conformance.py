@@ -117,12 +117,16 @@ class Conformance:
             (Ingress.LISTEN, Listen),
             (Ingress.SERVER, Server),
         ):
-            assert (ingress in spec.ingress) == isinstance(adapter, protocol), f"{ingress} is declared or implemented, not both"
+            assert (ingress in spec.ingress) == isinstance(adapter, protocol), (
+                f"{ingress} is declared or implemented, not both"
+            )
         assert spec.capabilities.typing == isinstance(adapter, Typing)
         assert spec.capabilities.lookup_sent == isinstance(adapter, Lookup)
         for optional in (Backfill, Enrich, Media):
             if isinstance(adapter, optional):
-                assert callable(getattr(adapter, {Backfill: "list_since", Enrich: "enrich", Media: "download"}[optional]))
+                assert callable(
+                    getattr(adapter, {Backfill: "list_since", Enrich: "enrich", Media: "download"}[optional])
+                )
         assert (spec.capabilities.attachments_max > 0) == (spec.capabilities.attachment_bytes_max > 0)
         await adapter.aclose()
 
@@ -168,9 +172,13 @@ class Conformance:
         assert found, f"{bench.spec.id} has no samples"
         for sample in found:
             adapter = bench.harness.adapter()
-            assert sample.events, f"{sample.name} has no golden events: python -m channels.testing.samples {bench.spec.id}"
+            assert sample.events, (
+                f"{sample.name} has no golden events: python -m channels.testing.samples {bench.spec.id}"
+            )
             assert golden(adapter, sample.raw) == sample.events, sample.name
-            assert golden(bench.harness.adapter(), sample.raw) == sample.events, f"{sample.name} is not parsed alike twice"
+            assert golden(bench.harness.adapter(), sample.raw) == sample.events, (
+                f"{sample.name} is not parsed alike twice"
+            )
 
     async def test_junk_is_malformed_or_nothing(self, bench: Bench) -> None:
         adapter = bench.harness.adapter()
@@ -187,7 +195,9 @@ class Conformance:
             body = sample.raw.body
             for cut in range(0, len(body), max(1, len(body) // 60)):
                 with suppress(Malformed):
-                    adapter.parse(RawInbound("cut", body[:cut], sample.raw.content_type, sample.raw.headers, sample.raw.transport))
+                    adapter.parse(
+                        RawInbound("cut", body[:cut], sample.raw.content_type, sample.raw.headers, sample.raw.transport)
+                    )
 
     async def test_a_replay_has_the_same_ids(self, bench: Bench) -> None:
         raw = await bench.harness.customer_writes("Where is my order?")
@@ -291,7 +301,9 @@ class Conformance:
         assert type(raised.value) is ERRORS[fault], f"{fault} became {type(raised.value).__name__}"
         await adapter.aclose()
         bench.harness.misbehave(None)
-        assert isinstance(await bench.harness.adapter().send(bench.harness.outbound()), Sent), "well again, and still not sending"
+        assert isinstance(await bench.harness.adapter().send(bench.harness.outbound()), Sent), (
+            "well again, and still not sending"
+        )
 
     async def test_a_send_in_doubt_can_be_looked_up(self, bench: Bench) -> None:
         if not bench.spec.capabilities.lookup_sent or Fault.CUT_AFTER_ACCEPT not in bench.harness.faults:
@@ -318,7 +330,9 @@ class Conformance:
             await _check_fails(bench, bad, AuthFailed)
 
     async def test_check_with_nobody_there(self, bench: Bench) -> None:
-        if bench.harness.has_provider and bench.needs("unreachable_settings", bad := bench.harness.unreachable_settings()):
+        if bench.harness.has_provider and bench.needs(
+            "unreachable_settings", bad := bench.harness.unreachable_settings()
+        ):
             await _check_fails(bench, bad, Retryable)
 
 

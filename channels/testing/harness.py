@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from pydantic import BaseModel
@@ -83,10 +83,10 @@ class Harness(ABC):
         self.folder = folder
         """A fresh folder, for ledgers and the like."""
 
-    async def start(self) -> None:
+    async def start(self) -> None:  # noqa: B027, not every channel has something to start
         """Starts the fake provider on loopback, port 0."""
 
-    async def stop(self) -> None:
+    async def stop(self) -> None:  # noqa: B027
         """Stops it."""
 
     @abstractmethod
@@ -153,7 +153,13 @@ class Harness(ABC):
         return self.adapter_class()(self.context(settings, cursor))
 
     def outbound(self, text: str = "Hello from the kit", **changes: Any) -> Outbound:
-        values: dict[str, Any] = {"key": str(uuid4()), "to": self.recipient(), "text": text, "route": self.route(), **changes}
+        values: dict[str, Any] = {
+            "key": str(uuid4()),
+            "to": self.recipient(),
+            "text": text,
+            "route": self.route(),
+            **changes,
+        }
         return Outbound.model_validate(values)
 
 
@@ -170,8 +176,10 @@ def harness_class(spec: ChannelSpec) -> type[Harness]:
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
-        raise NotWritten(f"the channel {spec.id!r} has no harness: write {name.replace('.', '/')}.py with a class Harness") from None
+        raise NotWritten(
+            f"the channel {spec.id!r} has no harness: write {name.replace('.', '/')}.py with a class Harness"
+        ) from None
     found = getattr(module, "Harness", None)
     if not (isinstance(found, type) and issubclass(found, Harness)):
         raise NotWritten(f"{name} has no class Harness(channels.testing.harness.Harness)")
-    return cast("type[Harness]", found)
+    return found

@@ -26,8 +26,14 @@ def create(name: str, root: Path | None = None) -> Path:
     """Makes the folder below `root` (the `channels` package) and returns it. Raises BadName."""
     root = root or Path(next(iter(channels.__path__)))
     *groups, last = name.split("/")
-    if len(groups) > 1 or not all(re.fullmatch(r"[a-z][a-z0-9_]{0,30}", one) for one in (*groups, last)) or last == "testing":
-        raise BadName(f"{name!r} is no name for a channel: lower-case letters, digits and _, such as whatsapp or social/mastodon")
+    if (
+        len(groups) > 1
+        or not all(re.fullmatch(r"[a-z][a-z0-9_]{0,30}", one) for one in (*groups, last))
+        or last == "testing"
+    ):
+        raise BadName(
+            f"{name!r} is no name for a channel: lower-case letters, digits and _, such as whatsapp or social/mastodon"
+        )
     folder = root.joinpath(*groups, last)
     if folder.exists():
         raise BadName(f"{folder} is there already")
@@ -49,7 +55,9 @@ def create(name: str, root: Path | None = None) -> Path:
 
 
 def main(arguments: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m channels.testing.new", description="Make a channel folder to fill in.")
+    parser = argparse.ArgumentParser(
+        prog="python -m channels.testing.new", description="Make a channel folder to fill in."
+    )
     parser.add_argument("name", help="such as whatsapp, or social/mastodon")
     try:
         folder = create(parser.parse_args(arguments).name)

@@ -7,7 +7,7 @@ import pytest
 from ai.answer import Decision, Question, Reason, Turn, answer
 from ai.providers.vector_server import RemoteEmbedder
 from ai.providers.vectors import LocalEmbedder
-from core.i18n import text
+from core.i18n import has_text, text
 from core.settings import settings
 
 pytestmark = pytest.mark.usefixtures("help_centre")
@@ -96,9 +96,25 @@ async def test_what_the_help_centre_does_not_know_goes_to_a_person_without_an_in
 
 
 async def test_nothing_in_common_is_nothing_found(embedder: LocalEmbedder) -> None:
-    given = await answer(Question("🙂🙂🙂", language="es", history=[Turn(True, "hola")]), embedder=embedder)
+    given = await answer(Question("???", language="es", history=[Turn(True, "hola")]), embedder=embedder)
     assert (given.decision, given.reason) == (Decision.HANDOFF, Reason.NOTHING_FOUND)
     assert text("es", "handoff.queued") in given.text
+
+
+@pytest.mark.parametrize("said", ["Thanks!", "Danke, das hat geholfen!", "🙂", "ありがとうございます！"])
+async def test_thanks_in_a_running_conversation_need_no_answer(embedder: LocalEmbedder, said: str) -> None:
+    given = await answer(Question(said, first=False, history=[Turn(False, "Here you are.")]), embedder=embedder)
+    assert (given.decision, given.text, given.html) == (Decision.SILENCE, "", "")
+
+
+async def test_a_mere_greeting_is_asked_what_it_is_about(embedder: LocalEmbedder) -> None:
+    given = await answer(Question("Hallo!"), embedder=embedder)
+    assert given.language == "de"
+    if has_text("reply.ask"):
+        assert (given.decision, given.reason) == (Decision.ASK, Reason.NO_QUESTION)
+        assert text("de", "reply.ask") in given.text
+    else:
+        assert given.decision is Decision.HANDOFF
 
 
 async def test_orders_to_the_machine_are_looked_at_by_a_person(embedder: LocalEmbedder) -> None:

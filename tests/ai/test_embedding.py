@@ -65,7 +65,7 @@ async def test_a_new_text_is_embedded_anew(embedder: LocalEmbedder) -> None:
 
 
 async def test_without_a_vector_server_the_job_waits_for_its_next_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding, "remote_embedder", lambda: embedding_client())
+    monkeypatch.setattr(embedding, "remote_embedder", embedding_client)
     await save(RETURNS)
     await LaneRunner(Lane.BULK).drain()
     assert await scalar("SELECT attempts FROM jobs") == 1

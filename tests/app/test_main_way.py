@@ -2,62 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
+import redis
 import sqlalchemy as sa
 
-from ai.embedding import embed_missing
-from ai.providers.vectors import LocalEmbedder
-from channels.email.fake import CustomerMailbox, Delivered, FakeMailProvider
-from core.accounts.service import connect
+from channels.email.fake import CustomerMailbox
 from core.db import transaction
 from core.intake.models import Raw, RawState
-from core.knowledge.importing import import_folder
 from core.tickets.models import Handoff, Message, Status, Ticket
-from tests.house import ROOT, House, house, until_async
-
-SUPPORT = "help@fernweh.example"
-
-
-@dataclass
-class Shop:
-    """A shop with a help centre and a mailbox, and the processes that serve it."""
-
-    house: House
-    provider: FakeMailProvider
-
-    async def write(self, mailbox: CustomerMailbox, subject: str, text: str, answering: Delivered | None = None) -> str:
-        mail = mailbox.compose(SUPPORT, subject, text, answering=answering)
-        return await mailbox.write("127.0.0.1", self.house.smtp_port, mail, rcpt_to=[str(mail["To"].addresses[0].addr_spec)])
-
-
-@pytest.fixture
-async def shop(db: None, environment: dict[str, str], tmp_path: Path) -> AsyncIterator[Shop]:
-    async for _ in import_folder(ROOT / "app/demo/help_centre"):
-        pass
-    await embed_missing(LocalEmbedder())
-    async with FakeMailProvider(tmp_path / "ledger.jsonl") as provider, house(environment, tmp_path / "logs") as made:
-        async with transaction() as session:
-            await connect(
-                session,
-                "email",
-                "Support",
-                {
-                    "address": SUPPORT,
-                    "display_name": "Fernweh & Field",
-                    "smtp_host": provider.host,
-                    "smtp_port": provider.port,
-                    "smtp_security": "none",
-                },
-            )
-        made.start("gateway")
-        made.start("worker")
-        await made.until_open(made.smtp_port, "gateway")
-        yield Shop(made, provider)
-
+from tests.app.conftest import Shop
+from tests.conftest import Servers
+from tests.house import until_async
 
 QUESTIONS = [
     ("en", "Send something back", "Hello,\n\nthe tent I bought two weeks ago does not suit me. How do I return it?\n\nThanks\nJane", "returns"),
@@ -71,6 +26,7 @@ QUESTIONS = [
 async def test_a_mail_is_answered_in_its_language_from_the_right_article_and_in_its_thread(
     shop: Shop, language: str, subject: str, text: str, key: str
 ) -> None:
+    shop.house.start("worker")
     customer = CustomerMailbox("jane@customer.example", "Jane Doe")
     message_id = await shop.write(customer, subject, text)
     (answer,) = await shop.provider.wait_for(1, 30)
@@ -86,6 +42,7 @@ async def test_a_mail_is_answered_in_its_language_from_the_right_article_and_in_
 
 
 async def test_a_question_outside_the_help_centre_goes_to_the_queue_with_a_courteous_note(shop: Shop) -> None:
+    shop.house.start("worker")
     customer = CustomerMailbox("jane@customer.example", "Jane Doe")
     await shop.write(customer, "Job", "Hello, do you have an opening for an accountant in your Lisbon office?")
     (answer,) = await shop.provider.wait_for(1, 30)
@@ -98,6 +55,7 @@ async def test_a_question_outside_the_help_centre_goes_to_the_queue_with_a_court
 
 
 async def test_the_answer_to_an_answer_joins_the_ticket(shop: Shop) -> None:
+    shop.house.start("worker")
     customer = CustomerMailbox("jane@customer.example", "Jane Doe")
     await shop.write(customer, "Return", "How do I return a tent?")
     (first,) = await shop.provider.wait_for(1, 30)
@@ -112,10 +70,9 @@ async def test_the_answer_to_an_answer_joins_the_ticket(shop: Shop) -> None:
         assert [message.direction.value for message in messages] == ["in", "out", "in", "out"]
 
 
-async def test_valkey_emptied_in_mid_flow_loses_and_repeats_nothing(shop: Shop, servers: object) -> None:
-    import redis
-
-    client = redis.Redis.from_url(servers.redis_url)  # type: ignore[attr-defined]
+async def test_valkey_emptied_in_mid_flow_loses_and_repeats_nothing(shop: Shop, servers: Servers) -> None:
+    shop.house.start("worker")
+    client = redis.Redis.from_url(servers.redis_url)
     for number in range(10):
         await shop.write(CustomerMailbox(f"c{number}@customer.example"), "Return", "How do I return a tent?")
         client.flushall()

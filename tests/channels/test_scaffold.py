@@ -22,7 +22,9 @@ def tree(tmp_path: Path) -> Path:
     (tree / "channels").mkdir(parents=True)
     for name in ("__init__.py", "contract.py", "registry.py"):
         shutil.copy(ROOT / "channels" / name, tree / "channels" / name)
-    shutil.copytree(ROOT / "channels" / "testing", tree / "channels" / "testing", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "channels" / "testing", tree / "channels" / "testing", ignore=shutil.ignore_patterns("__pycache__")
+    )
     (tree / "tests").mkdir()
     for name in ("conftest.py", "test_conformance.py"):
         shutil.copy(ROOT / "tests" / "channels" / name, tree / "tests" / name)
@@ -32,7 +34,9 @@ def tree(tmp_path: Path) -> Path:
 
 def run(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run([sys.executable, *arguments], cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=tree, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize("name", ["carrier_pigeon", "social/pigeon"])
@@ -40,7 +44,11 @@ def test_a_new_folder_is_found_and_red_with_the_name_of_what_to_write(tree: Path
     made = run(tree, "-m", "channels.testing.new", name)
     assert made.returncode == 0, made.stderr
     ident = name.rpartition("/")[2]
-    found = run(tree, "-c", f"from channels import registry; print(registry.spec({ident!r}).title); registry.adapter_class({ident!r}); registry.settings_model({ident!r})")
+    found = run(
+        tree,
+        "-c",
+        f"from channels import registry; print(registry.spec({ident!r}).title); registry.adapter_class({ident!r}); registry.settings_model({ident!r})",
+    )
     assert found.returncode == 0, found.stderr
     checks = run(tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_conformance.py", "-k", ident)
     assert checks.returncode == 1, checks.stdout

@@ -64,7 +64,9 @@ class Server:
         """A new UIDVALIDITY over the same mails, as after a restore from backup."""
         maildir = self.folder / "mail" / self.user
         uidlist = maildir / "dovecot-uidlist"
-        uidlist.write_text(re.sub(r" V(\d+) ", lambda found: f" V{int(found[1]) + 1000} ", uidlist.read_text(), count=1))
+        uidlist.write_text(
+            re.sub(r" V(\d+) ", lambda found: f" V{int(found[1]) + 1000} ", uidlist.read_text(), count=1)
+        )
         for index in maildir.glob("dovecot.index*"):
             index.unlink()
 
@@ -176,7 +178,11 @@ class CuttingProxy:
         self.connections += 1
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
         self._writers |= {writer, far_writer}
-        await asyncio.gather(self._pump(reader, far_writer, counts=False), self._pump(far_reader, writer, counts=True), return_exceptions=True)
+        await asyncio.gather(
+            self._pump(reader, far_writer, counts=False),
+            self._pump(far_reader, writer, counts=True),
+            return_exceptions=True,
+        )
         self._writers -= {writer, far_writer}
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counts: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import cast
 
 import dns.flags
 import dns.message
@@ -24,8 +25,7 @@ class _Server(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast("asyncio.DatagramTransport", transport)
 
     def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
         query = dns.message.from_wire(data)
@@ -45,7 +45,9 @@ class _Server(asyncio.DatagramProtocol):
 
 
 @asynccontextmanager
-async def nameserver(records: Records, *, silent: bool = False) -> AsyncIterator[tuple[dns.resolver.Resolver, list[str]]]:
+async def nameserver(
+    records: Records, *, silent: bool = False
+) -> AsyncIterator[tuple[dns.resolver.Resolver, list[str]]]:
     """A resolver that asks only this server, and the questions it has got."""
     transport, server = await asyncio.get_running_loop().create_datagram_endpoint(
         lambda: _Server(records, silent=silent), local_addr=("127.0.0.1", 0)

@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from channels.contract import Authenticity, MessageReceived
 from channels.email.adapter import Channel
-from channels.email.authenticity import Dns
 from tests.channels.email.mailbox import channel, mail, raw
 from tests.channels.email.nameserver import nameserver, txt
 
@@ -25,9 +24,13 @@ Records = Mapping[tuple[str, str], Sequence[str]]
 
 def keys() -> tuple[bytes, Records]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
     public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return private, {("s1._domainkey.customer.test", "TXT"): txt("v=DKIM1; k=rsa; p=" + base64.b64encode(public).decode())}
+    return private, {
+        ("s1._domainkey.customer.test", "TXT"): txt("v=DKIM1; k=rsa; p=" + base64.b64encode(public).decode())
+    }
 
 
 PRIVATE, KEY = keys()
@@ -35,15 +38,31 @@ PRIVATE, KEY = keys()
 
 def signed(text: str, domain: str = "customer.test", **options: object) -> bytes:
     body = text.encode()
-    return bytes(dkim.sign(body, b"s1", domain.encode(), PRIVATE, include_headers=[b"from", b"subject"], **options)) + body
+    return (
+        bytes(dkim.sign(body, b"s1", domain.encode(), PRIVATE, include_headers=[b"from", b"subject"], **options)) + body
+    )
 
 
 async def judged(
-    resolver: dns.resolver.Resolver, body: bytes, monkeypatch: pytest.MonkeyPatch, *, settings: Mapping[str, object] | None = None, **transport: object
+    resolver: dns.resolver.Resolver,
+    body: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    settings: Mapping[str, object] | None = None,
+    **transport: object,
 ) -> MessageReceived:
     monkeypatch.setattr(Channel, "resolver", resolver)
     adapter = channel(**(settings or {}))
-    inbound = raw(body, **{"protocol": "smtp", "peer_ip": PEER, "helo": "mx.customer.test", "mail_from": "ann@customer.test", **transport})
+    inbound = raw(
+        body,
+        **{
+            "protocol": "smtp",
+            "peer_ip": PEER,
+            "helo": "mx.customer.test",
+            "mail_from": "ann@customer.test",
+            **transport,
+        },
+    )
     (event,) = await adapter.enrich(adapter.parse(inbound), inbound)
     assert isinstance(event, MessageReceived)
     return event
@@ -61,12 +80,21 @@ async def judged(
         ({("evil.test", "TXT"): txt("v=spf1 +all")}, {"mail_from": "x@evil.test"}, Authenticity.UNKNOWN, "pass"),
         ({**SPF, **REJECT}, {"peer_ip": "127.0.0.1"}, Authenticity.UNKNOWN, "none"),
         ({**SPF, **REJECT}, {"peer_ip": "10.1.2.3"}, Authenticity.UNKNOWN, "none"),
-        ({("mx.customer.test", "TXT"): txt("v=spf1 ip4:8.8.4.4 -all"), **REJECT}, {"mail_from": ""}, Authenticity.PASS, "pass"),
+        (
+            {("mx.customer.test", "TXT"): txt("v=spf1 ip4:8.8.4.4 -all"), **REJECT},
+            {"mail_from": ""},
+            Authenticity.PASS,
+            "pass",
+        ),
         ({("customer.test", "TXT"): txt("v=spf1 include:customer.test -all")}, {}, Authenticity.UNKNOWN, "permerror"),
     ],
 )
 async def test_spf_and_its_alignment(
-    monkeypatch: pytest.MonkeyPatch, records: Records, transport: Mapping[str, object], authenticity: Authenticity, spf: str
+    monkeypatch: pytest.MonkeyPatch,
+    records: Records,
+    transport: Mapping[str, object],
+    authenticity: Authenticity,
+    spf: str,
 ) -> None:
     async with nameserver(records) as (resolver, _asked):
         event = await judged(resolver, mail().encode(), monkeypatch, **transport)
@@ -105,9 +133,14 @@ async def test_a_signature_over_part_of_the_body_vouches_for_none_of_it(monkeypa
 async def test_a_sister_domain_counts_unless_the_policy_is_strict(
     monkeypatch: pytest.MonkeyPatch, policy: str, authenticity: Authenticity
 ) -> None:
-    records = {("s1._domainkey.mail.customer.test", "TXT"): next(iter(KEY.values())), ("_dmarc.customer.test", "TXT"): txt(policy)}
+    records = {
+        ("s1._domainkey.mail.customer.test", "TXT"): next(iter(KEY.values())),
+        ("_dmarc.customer.test", "TXT"): txt(policy),
+    }
     async with nameserver(records) as (resolver, _asked):
-        event = await judged(resolver, signed(mail(), "mail.customer.test"), monkeypatch, peer_ip="9.9.9.9", mail_from="")
+        event = await judged(
+            resolver, signed(mail(), "mail.customer.test"), monkeypatch, peer_ip="9.9.9.9", mail_from=""
+        )
     assert event.authenticity is authenticity
 
 
@@ -119,9 +152,10 @@ async def test_two_senders_are_a_trick(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (await judged(resolver, body, monkeypatch)).authenticity is Authenticity.FAIL
 
 
-async def test_a_silent_nameserver_leaves_the_sender_unverified_and_is_not_asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_nameserver_leaves_the_sender_unverified_and_is_not_asked_again_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("channels.email.authenticity._ONE_QUESTION_SECONDS", 0.2)
-    monkeypatch.setattr(Dns, "_silent_until", {})
     async with nameserver({}, silent=True) as (resolver, asked):
         event = await judged(resolver, signed(mail()), monkeypatch)
         first = len(asked)
@@ -143,12 +177,23 @@ IMAP = {"incoming": "imap", "imap_host": "h", "imap_user": "u", "authserv_id": "
 @pytest.mark.parametrize(
     ("fields", "authenticity"),
     [
-        (("mx.provider.test; spf=pass smtp.mailfrom=customer.test; dmarc=pass (p=REJECT) header.from=customer.test",), Authenticity.PASS),
+        (
+            (
+                "mx.provider.test; spf=pass smtp.mailfrom=customer.test; dmarc=pass (p=REJECT) header.from=customer.test",
+            ),
+            Authenticity.PASS,
+        ),
         (("mx.provider.test; dkim=fail; dmarc=fail header.from=customer.test",), Authenticity.FAIL),
         (("evil.test; dmarc=pass header.from=customer.test",), Authenticity.UNKNOWN),
         (("mx.provider.test.evil.test; dmarc=pass header.from=customer.test",), Authenticity.UNKNOWN),
         (("mx.provider.test; dmarc=pass header.from=other.test",), Authenticity.UNKNOWN),
-        (("mx.provider.test; dmarc=fail header.from=customer.test", "mx.provider.test; dmarc=pass header.from=customer.test"), Authenticity.FAIL),
+        (
+            (
+                "mx.provider.test; dmarc=fail header.from=customer.test",
+                "mx.provider.test; dmarc=pass header.from=customer.test",
+            ),
+            Authenticity.FAIL,
+        ),
         (("mx.provider.test 1; none",), Authenticity.UNKNOWN),
         ((), Authenticity.UNKNOWN),
     ],
@@ -166,13 +211,22 @@ async def test_of_fetched_mail_only_the_mailboxes_own_receiver_is_believed(
 async def test_a_result_in_mail_by_smtp_is_only_a_strangers_word(monkeypatch: pytest.MonkeyPatch) -> None:
     async with nameserver(REJECT) as (resolver, _asked):
         body = mail("Authentication-Results: mx.provider.test; dmarc=pass header.from=customer.test").encode()
-        event = await judged(resolver, body, monkeypatch, settings={"authserv_id": "mx.provider.test"}, peer_ip="127.0.0.1")
+        event = await judged(
+            resolver, body, monkeypatch, settings={"authserv_id": "mx.provider.test"}, peer_ip="127.0.0.1"
+        )
     assert event.authenticity is Authenticity.UNKNOWN
 
 
 @pytest.mark.parametrize(
     "signature",
-    ["", "v=1", "v=1; a=rsa-sha256; d=; s=; b=; bh=; h=", "v=1; a=x; d=customer.test; s=s1; b=!!; bh=!!; h=from", "=" * 5_000, "v=1;" * 5_000],
+    [
+        "",
+        "v=1",
+        "v=1; a=rsa-sha256; d=; s=; b=; bh=; h=",
+        "v=1; a=x; d=customer.test; s=s1; b=!!; bh=!!; h=from",
+        "=" * 5_000,
+        "v=1;" * 5_000,
+    ],
 )
 async def test_hostile_signatures_cost_nothing(monkeypatch: pytest.MonkeyPatch, signature: str) -> None:
     async with nameserver(KEY) as (resolver, _asked):

@@ -77,7 +77,14 @@ def test_reports_of_any_kind_get_no_automatic_answer() -> None:
     assert event.suppress_auto_reply
 
 
-@pytest.mark.parametrize("fields", [(f"X-Loop: {ADDRESS}",), (f"From: Shop <{ADDRESS}>",), ("From: support+rusomethingelse@shop.test", f"X-Loop: {ADDRESS}")])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (f"X-Loop: {ADDRESS}",),
+        (f"From: Shop <{ADDRESS}>",),
+        ("From: support+rusomethingelse@shop.test", f"X-Loop: {ADDRESS}"),
+    ],
+)
 def test_our_own_mail_coming_back_is_never_answered(fields: tuple[str, ...]) -> None:
     event = message(mail(*fields))
     assert event.automation is Automation.AUTO_REPLY
@@ -90,7 +97,11 @@ def test_our_own_mail_coming_back_is_never_answered(fields: tuple[str, ...]) -> 
     [
         ("forwarding-noreply@google.com", "(#1) Gmail Forwarding Confirmation", "https://mail.google.com/x"),
         ("forwarding-noreply@google.com", "(#1) Gmail-Weiterleitungsbestätigung", "https://mail.google.com/x"),
-        ("account-security-noreply@accountprotection.microsoft.com", "Microsoft account security code", "Security code: 123456"),
+        (
+            "account-security-noreply@accountprotection.microsoft.com",
+            "Microsoft account security code",
+            "Security code: 123456",
+        ),
         ("no-reply@service.test", "Verify your email address", "https://service.test/verify"),
         ("noreply@service.test", "123456 is your confirmation code", "Your code is 123456"),
         ("no-reply@service.test", "Bitte bestätigen Sie Ihre E-Mail-Adresse", "https://service.test/x"),

@@ -10,13 +10,21 @@ import pytest
 
 from channels.contract import Automation, MessageReceived, ReceiptKind, ReceiptReceived
 from channels.email import tokens
-from tests.channels.email.mailbox import ADDRESS, SECRET, mail, parsed, raw, receipts, channel
+from tests.channels.email.mailbox import ADDRESS, SECRET, channel, mail, parsed, raw, receipts
 
 FOLDER = "mail/bounces/flufl_bounce-6.0.0"
 
 DEVIATIONS: dict[str, tuple[list[str], list[str], str]] = {
-    "dsn_02.txt": (["zzzzz@example.uk"], [], "Status 4.4.7: the mail has failed, but nothing says that the address is bad"),
-    "simple_44.txt": (["user@example.com"], [], "4.4.4, the server was busy: the mail has failed, the address may be good"),
+    "dsn_02.txt": (
+        ["zzzzz@example.uk"],
+        [],
+        "Status 4.4.7: the mail has failed, but nothing says that the address is bad",
+    ),
+    "simple_44.txt": (
+        ["user@example.com"],
+        [],
+        "4.4.4, the server was busy: the mail has failed, the address may be good",
+    ),
     "llnl_01.txt": (
         [],
         ["lastnamenumber@llnl.gov", "user1@example.gov"],
@@ -26,13 +34,38 @@ DEVIATIONS: dict[str, tuple[list[str], list[str], str]] = {
 }
 """Where we differ on purpose: temporary, permanent, why."""
 
-NAMES = (
-    "aol_01 bounce_01 bounce_02 bounce_03 caiwireless_01 dumbass_01 exim_01 groupwise_01 groupwise_02 groupwise_03 hotpop_01 llnl_01"
-    " netscape_01 newmailru_01 sendmail_01 sina_01 yale_01"
-).split()
-NAMES += [f"{kind}_{n:02}" for kind, last in (
-    ("dsn", 18), ("microsoft", 4), ("postfix", 5), ("qmail", 8), ("simple", 45), ("smtp32", 7), ("yahoo", 13)
-) for n in range(1, last + 1)]
+NAMES = [
+    "aol_01",
+    "bounce_01",
+    "bounce_02",
+    "bounce_03",
+    "caiwireless_01",
+    "dumbass_01",
+    "exim_01",
+    "groupwise_01",
+    "groupwise_02",
+    "groupwise_03",
+    "hotpop_01",
+    "llnl_01",
+    "netscape_01",
+    "newmailru_01",
+    "sendmail_01",
+    "sina_01",
+    "yale_01",
+]
+NAMES += [
+    f"{kind}_{n:02}"
+    for kind, last in (
+        ("dsn", 18),
+        ("microsoft", 4),
+        ("postfix", 5),
+        ("qmail", 8),
+        ("simple", 45),
+        ("smtp32", 7),
+        ("yahoo", 13),
+    )
+    for n in range(1, last + 1)
+]
 
 
 def test_every_case_of_the_corpus_is_listed(material: Path) -> None:
@@ -46,7 +79,7 @@ def test_flufl_corpus(material: Path, name: str) -> None:
     temporary, permanent = ({one.lower() for one in expected[kind]} for kind in ("temporary", "permanent"))
     if f"{name}.txt" in DEVIATIONS:
         temporary, permanent = (set(one) for one in DEVIATIONS[f"{name}.txt"][:2])
-    found = [one for one in receipts((material / FOLDER / "tests/data" / f"{name}.txt").read_bytes())]
+    found = receipts((material / FOLDER / "tests/data" / f"{name}.txt").read_bytes())
     assert {one.recipient.value for one in found if one.recipient and not one.permanent} == temporary
     assert {one.recipient.value for one in found if one.recipient and one.permanent} == permanent
     assert all(one.kind is ReceiptKind.FAILED and one.automation is Automation.BOUNCE for one in found)
@@ -118,16 +151,23 @@ def test_action_and_status_decide(action: str, status: str, kind: ReceiptKind, p
 
 
 def test_one_report_about_two_recipients_is_two_receipts_with_ids_of_their_own() -> None:
-    fields = "\n\n".join(f"Final-Recipient: rfc822; {who}@customer.test\nAction: failed\nStatus: 5.1.1" for who in ("ann", "bob"))
+    fields = "\n\n".join(
+        f"Final-Recipient: rfc822; {who}@customer.test\nAction: failed\nStatus: 5.1.1" for who in ("ann", "bob")
+    )
     first, second = receipts(DSN.format(fields=fields, kind="message/rfc822"))
     assert first.external_id != second.external_id
-    assert [one.recipient.value for one in (first, second) if one.recipient] == ["ann@customer.test", "bob@customer.test"]
+    assert [one.recipient.value for one in (first, second) if one.recipient] == [
+        "ann@customer.test",
+        "bob@customer.test",
+    ]
 
 
 def test_a_tagged_return_path_names_the_message_without_any_header_of_it() -> None:
     key = str(uuid4())
     tagged = tokens.signed_address(ADDRESS, tokens.Purpose.BOUNCE, key, SECRET)
-    text = mail("Subject: failure notice", body="Sorry, <ann@customer.test>: no such user here", sender="MAILER-DAEMON@mx.test")
+    text = mail(
+        "Subject: failure notice", body="Sorry, <ann@customer.test>: no such user here", sender="MAILER-DAEMON@mx.test"
+    )
     (event,) = channel().parse(raw(text, mail_from="", rcpt_to=[tagged]))
     assert isinstance(event, ReceiptReceived)
     assert event.key == key
@@ -135,7 +175,9 @@ def test_a_tagged_return_path_names_the_message_without_any_header_of_it() -> No
 
 def test_a_forged_bounce_token_names_nothing() -> None:
     tagged = tokens.signed_address(ADDRESS, tokens.Purpose.BOUNCE, str(uuid4()), b"another account's secret")
-    text = mail("Subject: failure notice", body="Sorry, <ann@customer.test>: no such user here", sender="MAILER-DAEMON@mx.test")
+    text = mail(
+        "Subject: failure notice", body="Sorry, <ann@customer.test>: no such user here", sender="MAILER-DAEMON@mx.test"
+    )
     (event,) = channel().parse(raw(text, mail_from="", rcpt_to=[tagged]))
     assert isinstance(event, ReceiptReceived)
     assert event.key is None
@@ -145,7 +187,10 @@ def test_a_forged_bounce_token_names_nothing() -> None:
     ("subject", "body"),
     [
         ("Undelivered mail?", "Hi, my parcel could not be delivered, see tracking. Regards, ann@customer.test"),
-        ("Fwd: Undelivered Mail Returned to Sender", "I get this when I write to you:\n\n<orders@shop.test>: user unknown"),
+        (
+            "Fwd: Undelivered Mail Returned to Sender",
+            "I get this when I write to you:\n\n<orders@shop.test>: user unknown",
+        ),
         ("Delivery failed", "The courier failed to deliver my order. What now?"),
         ("Re: Delivery problem", "It was not delivered."),
     ],

@@ -90,7 +90,9 @@ def test_stalwart(material: Path, name: str) -> None:
     assert alike(event.subject or "", wanted["subject"] or "")
     assert event.sender.value == wanted["from"][0][1].lower()
     assert (event.sender.name or "") == (wanted["from"][0][0] or "")
-    assert [one.value for one in event.to] == list(dict.fromkeys(address.lower() for _name, address in wanted["to"] or []))
+    assert [one.value for one in event.to] == list(
+        dict.fromkeys(address.lower() for _name, address in wanted["to"] or [])
+    )
     assert len(event.attachments) == wanted["n_attachments"]
     for ours, theirs in zip(event.attachments, wanted["attachment_names"], strict=True):
         # They leave `C:TEMP` of a Windows path whose backslashes were taken for escapes.

@@ -13,7 +13,17 @@ from uuid import uuid4
 
 import pytest
 
-from channels.contract import AuthFailed, Context, Cursor, Malformed, MessageReceived, RawInbound, Rejected, Retryable, Stored
+from channels.contract import (
+    AuthFailed,
+    Context,
+    Cursor,
+    Malformed,
+    MessageReceived,
+    RawInbound,
+    Rejected,
+    Retryable,
+    Stored,
+)
 from channels.email import imap
 from channels.email.adapter import Channel
 from channels.email.fake import FakeMailProvider
@@ -24,7 +34,10 @@ from tests.channels.email.mailbox import SECRET, channel, mail
 
 @pytest.fixture(scope="module")
 def dovecot() -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="autocrm-imap-", ignore_cleanup_errors=True) as folder, running(Path(folder) / "d") as one:
+    with (
+        tempfile.TemporaryDirectory(prefix="autocrm-imap-", ignore_cleanup_errors=True) as folder,
+        running(Path(folder) / "d") as one,
+    ):
         yield one
 
 
@@ -111,7 +124,13 @@ async def test_poll_gives_all_mails_once_and_leaves_no_mark(server: Server) -> N
     assert cursor["uid"] == 45
     assert await everything(adapter, cursor) == ([], cursor)
     assert all(b"\\Seen" not in flags for flags in server.flags().values())
-    assert raws[0].transport == {"protocol": "imap", "folder": "INBOX", "uidvalidity": cursor["uidvalidity"], "uid": 1, "size": len(numbered(0))}
+    assert raws[0].transport == {
+        "protocol": "imap",
+        "folder": "INBOX",
+        "uidvalidity": cursor["uidvalidity"],
+        "uid": 1,
+        "size": len(numbered(0)),
+    }
     assert raws[0].body == numbered(0)
 
 
@@ -177,10 +196,15 @@ async def test_a_cut_in_the_middle_of_a_mail_loses_and_doubles_nothing(server: S
             with pytest.raises(Retryable):
                 await account(replace(server, port=proxy.port), cursor=cursor).listen(inbox.sink)
         proxy.cut_after = None
-        async with listening(account(replace(server, port=proxy.port), cursor=inbox.cursors[-1] if inbox.cursors else {}), inbox):
+        async with listening(
+            account(replace(server, port=proxy.port), cursor=inbox.cursors[-1] if inbox.cursors else {}), inbox
+        ):
             await inbox.holds(30)
     assert len(inbox.rows) == 30
-    assert {len(row.body) for row in inbox.rows.values()} == {len(numbered(1, body="x" * 20_000)), len(numbered(10, body="x" * 20_000))}
+    assert {len(row.body) for row in inbox.rows.values()} == {
+        len(numbered(1, body="x" * 20_000)),
+        len(numbered(10, body="x" * 20_000)),
+    }
 
 
 async def test_a_cut_while_idle_is_noticed_at_once(server: Server) -> None:

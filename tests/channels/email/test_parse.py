@@ -12,8 +12,8 @@ import pytest
 from channels.contract import Malformed, MessageReceived
 from channels.email import html, tokens
 from channels.email.charsets import decode, known_charset
+from channels.email.filenames import safe_filename
 from channels.email.headers import decode_words, message_ids, parse_addresses
-from channels.email.mime import safe_filename
 from tests.channels.email.mailbox import ADDRESS, ROUTE, SECRET, channel, mail, message, parsed, raw
 
 
@@ -40,7 +40,10 @@ def test_an_address_posing_as_a_display_name_is_not_the_sender() -> None:
 
 def test_the_others_are_kept_for_an_answer_to_all() -> None:
     event = message(mail("To: support@shop.test, Bob <bob@customer.test>", f"Cc: {signed()}, carl@customer.test"))
-    assert event.route["others"] == [{"address": "bob@customer.test", "name": "Bob"}, {"address": "carl@customer.test", "name": None}]
+    assert event.route["others"] == [
+        {"address": "bob@customer.test", "name": "Bob"},
+        {"address": "carl@customer.test", "name": None},
+    ]
     assert [one.value for one in event.cc] == [ADDRESS, "carl@customer.test"]
 
 
@@ -72,7 +75,10 @@ def test_addresses_have_one_form(value: str, address: str, name: str | None) -> 
 
 
 def test_the_reply_token_comes_first_then_in_reply_to_then_references_from_the_newest() -> None:
-    event = message(mail("In-Reply-To: <c@shop.test>", "References: <a@customer.test> <b@shop.test>\r\n <c@shop.test>"), rcpt_to=[signed()])
+    event = message(
+        mail("In-Reply-To: <c@shop.test>", "References: <a@customer.test> <b@shop.test>\r\n <c@shop.test>"),
+        rcpt_to=[signed()],
+    )
     assert event.thread_refs == (f"route:{ROUTE}", "<c@shop.test>", "<b@shop.test>", "<a@customer.test>")
 
 
@@ -83,7 +89,13 @@ def test_the_token_is_found_wherever_the_address_stands(field: str) -> None:
 
 def test_forged_tokens_count_for_nothing() -> None:
     good = signed()
-    for bad in (signed(secret=b"x" * 32), signed(tokens.Purpose.BOUNCE), good.replace("+ru", "+bu"), good[:12] + "a" + good[13:], "support+ruaaaa@shop.test"):
+    for bad in (
+        signed(secret=b"x" * 32),
+        signed(tokens.Purpose.BOUNCE),
+        good.replace("+ru", "+bu"),
+        good[:12] + "a" + good[13:],
+        "support+ruaaaa@shop.test",
+    ):
         assert message(mail(), rcpt_to=[bad]).thread_refs == ()
 
 
@@ -107,7 +119,13 @@ def test_a_subject_never_threads() -> None:
 
 def test_one_thread_is_one_conversation() -> None:
     first = message(mail())
-    second = message(mail("Message-ID: <m2@customer.test>", "In-Reply-To: <x@shop.test>", "References: <m1@customer.test> <x@shop.test>"))
+    second = message(
+        mail(
+            "Message-ID: <m2@customer.test>",
+            "In-Reply-To: <x@shop.test>",
+            "References: <m1@customer.test> <x@shop.test>",
+        )
+    )
     assert first.conversation == second.conversation == "<m1@customer.test>"
 
 
@@ -144,7 +162,9 @@ def test_endless_references_keep_the_root_and_the_nearest() -> None:
 
 
 def test_html_alone_becomes_text_too() -> None:
-    event = message(mail("Content-Type: text/html; charset=utf-8", body="<h1>Hi</h1><p>one<br>two</p><ul><li>a<li>b</ul>"))
+    event = message(
+        mail("Content-Type: text/html; charset=utf-8", body="<h1>Hi</h1><p>one<br>two</p><ul><li>a<li>b</ul>")
+    )
     assert event.text == "Hi\n\none\ntwo\n\n- a\n- b"
     assert event.html is not None
 
@@ -169,8 +189,8 @@ def test_quotes_of_html_fold_like_those_of_text() -> None:
         "<iframe src='https://evil.test'></iframe>",
         "<style>@import 'https://evil.test'</style>",
         "<link rel=stylesheet href='https://evil.test'>",
-        "<p style=\"background:url(https://evil.test)\">x</p>",
-        "<p style=\"background-image:\\75rl(https://evil.test)\">x</p>",
+        '<p style="background:url(https://evil.test)">x</p>',
+        '<p style="background-image:\\75rl(https://evil.test)">x</p>',
         "<table background='https://evil.test'><tr><td background='https://evil.test'>x</table>",
         "<img src='https://evil.test/p.gif' srcset='https://evil.test/q.gif 2x'>",
         "<img src='//evil.test/p.gif'>",
@@ -205,8 +225,13 @@ def test_nothing_runs_and_nothing_loads(evil: str) -> None:
 
 
 def test_pictures_from_afar_wait_for_a_click_and_own_ones_stay() -> None:
-    clean = html.sanitise("<img src='https://x.test/a.png' alt='A'><img src='cid:b@c'><img src='data:image/png;base64,iVBO'>")
-    assert clean == '<img alt="A" data-remote-src="https://x.test/a.png"><img src="cid:b@c"><img src="data:image/png;base64,iVBO">'
+    clean = html.sanitise(
+        "<img src='https://x.test/a.png' alt='A'><img src='cid:b@c'><img src='data:image/png;base64,iVBO'>"
+    )
+    assert (
+        clean
+        == '<img alt="A" data-remote-src="https://x.test/a.png"><img src="cid:b@c"><img src="data:image/png;base64,iVBO">'
+    )
 
 
 def test_colours_and_sizes_of_a_mail_stay() -> None:
@@ -245,7 +270,9 @@ def test_charsets(declared: str | None, data: bytes, text: str) -> None:
     assert decode(data, declared) == text
 
 
-@pytest.mark.parametrize("codec", ["hex", "base64", "zlib", "bz2", "rot13", "punycode", "idna", "unicode_escape", "undefined", "x" * 500])
+@pytest.mark.parametrize(
+    "codec", ["hex", "base64", "zlib", "bz2", "rot13", "punycode", "idna", "unicode_escape", "undefined", "x" * 500]
+)
 def test_codecs_that_are_no_charsets_are_not_used(codec: str) -> None:
     assert known_charset(codec) is None
 
@@ -341,7 +368,10 @@ def test_sealed_mail_is_marked(kind: str, facts: dict[str, str]) -> None:
 
 
 def test_inline_pgp_is_marked() -> None:
-    assert message(mail(body="-----BEGIN PGP MESSAGE-----\r\n\r\nabc\r\n-----END PGP MESSAGE-----")).facts["encrypted"] == "pgp"
+    assert (
+        message(mail(body="-----BEGIN PGP MESSAGE-----\r\n\r\nabc\r\n-----END PGP MESSAGE-----")).facts["encrypted"]
+        == "pgp"
+    )
 
 
 def test_a_body_too_long_to_show_becomes_a_file() -> None:
@@ -368,7 +398,10 @@ def nested(depth: int) -> str:
         (b"From: a@b.test\r\n" + b"X-Y: z\r\n" * 40_000, "header_too_large"),
         (nested(21).encode(), "too_deep"),
         (nested(3_000).encode(), "too_many_parts"),
-        (b"From: a@b.test\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 600, "too_many_parts"),
+        (
+            b"From: a@b.test\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\n\r\nx\r\n" * 600,
+            "too_many_parts",
+        ),
         (b"From: a@b.test\r\n\r\n" + b"x" * (25 * 1024 * 1024), "mail_too_large"),
         (b"To: a@b.test\r\n\r\nx", "no_sender"),
     ],
@@ -410,7 +443,7 @@ def test_dates(value: str, when: datetime | None) -> None:
 
 
 def test_damaged_base64_gives_what_can_be_saved() -> None:
-    whole = base64.b64encode("Hello, this is damaged".encode()).decode()
+    whole = base64.b64encode(b"Hello, this is damaged").decode()
     event = message(mail("Content-Transfer-Encoding: base64", body=whole[:-3] + "!"))
     assert event.text.startswith("Hello, this is")
 
