@@ -40,6 +40,9 @@ faults: setup-dev ## Run the fault campaigns: make faults ONLY=R1 QUICK=1
 eval: setup-dev ## Run the evaluations of the answers: make eval ONLY=E1
 	@$(BIN)/python -m ai.evals.run $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
+docs: setup-dev ## Make the reference pages anew
+	@$(BIN)/python -m app.reference
+
 lock: setup ## Lock the Python packages anew
 	@$(BIN)/uv pip compile -q --universal --generate-hashes pyproject.toml -o requirements/run.txt
 	@$(BIN)/uv pip compile -q --universal --generate-hashes --group dev pyproject.toml -o requirements/dev.txt
@@ -85,4 +88,4 @@ widget/dist/widget.js: widget/node_modules/.done widget/package.json $(shell fin
 clean: ## Remove everything that was built (not the data)
 	@rm -rf .venv build web/dist web/node_modules widget/dist widget/node_modules
 
-.PHONY: help run test lint types fmt new-channel bench faults eval lock setup setup-dev build node_modules clean
+.PHONY: help run test lint types fmt new-channel bench faults eval docs lock setup setup-dev build node_modules clean

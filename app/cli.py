@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,18 +16,16 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-
-
-@app.command()
-def run() -> None:
-    """Runs everything: servers, API, worker, listeners. Ctrl-C stops it."""
-    from app.supervise import Supervisor
-
-    raise typer.Exit(Supervisor(_settings()).run())
+kb = typer.Typer(no_args_is_help=True, help="The help centre.")
+key = typer.Typer(no_args_is_help=True, help="API keys.")
+user = typer.Typer(no_args_is_help=True, help="Users.")
+app.add_typer(kb, name="kb")
+app.add_typer(key, name="key")
+app.add_typer(user, name="user")
 
 
 def _settings() -> Settings:
-    """The settings, or one readable line and the way out."""
+    """The settings, or one readable line each and the way out."""
     from pydantic import ValidationError
 
     from core.settings import settings
@@ -38,6 +40,49 @@ def _settings() -> Settings:
         raise typer.Exit(2) from None
 
 
+@contextmanager
+def _at_hand() -> Iterator[Settings]:
+    """Servers that answer, or one readable line and the way out."""
+    import psycopg
+    import sqlalchemy as sa
+
+    from app.embedded import EmbeddedError
+    from app.servers import at_hand
+    from core.errors import AutoCRMError
+
+    _settings()
+    try:
+        with at_hand() as found:
+            yield found
+    except (EmbeddedError, AutoCRMError) as error:
+        typer.echo(f"autocrm: {error}", err=True)
+        raise typer.Exit(1) from None
+    except (sa.exc.DBAPIError, psycopg.Error) as error:
+        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        typer.echo(f"autocrm: the database says: {reason}", err=True)
+        raise typer.Exit(1) from None
+
+
+def _wait(work: Coroutine[Any, Any, None]) -> None:
+    async def act() -> None:
+        from core.db import dispose
+
+        try:
+            await work
+        finally:
+            await dispose()
+
+    asyncio.run(act())
+
+
+@app.command()
+def run() -> None:
+    """Runs everything: servers, API, worker, listeners. Ctrl-C stops it."""
+    from app.supervise import Supervisor
+
+    raise typer.Exit(Supervisor(_settings()).run())
+
+
 @app.command()
 def api() -> None:
     """Runs the web server: inbox, API, widget, webhooks."""
@@ -49,11 +94,9 @@ def api() -> None:
 @app.command()
 def worker() -> None:
     """Runs the Dramatiq worker."""
-    from core.settings import settings
-
     # The consumer's time-out bounds how long a ring may go unheard; 20 ms costs a twentieth of a core when idle.
     os.environ.setdefault("dramatiq_worker_timeout", "20")
-    threads = str(settings().worker_threads)
+    threads = str(_settings().worker_threads)
     os.execv(  # noqa: S606 - the worker's own master takes this process's place
         sys.executable,
         [
@@ -90,41 +133,134 @@ def relay() -> None:
 @app.command()
 def migrate() -> None:
     """Brings the database to the newest schema."""
-    from core.migrate import migrate as run_migrations
-    from core.settings import settings
+    from core.migrate import head
 
-    secret = settings().database_url
-    if secret is None:
-        typer.echo("DATABASE_URL is not set; `autocrm run` migrates the embedded database by itself", err=True)
-        raise typer.Exit(2)
-    typer.echo(f"database is at revision {run_migrations(secret.get_secret_value())}")
+    with _at_hand():
+        typer.echo(f"the database is at revision {head()}")
+
+
+@app.command()
+def doctor() -> None:
+    """Says what is well and what is not, and how to mend it."""
+    from app.doctor import examine
+
+    with _at_hand():
+        findings = asyncio.run(examine())
+    for finding in findings:
+        typer.echo(f"{'ok  ' if finding.ok else 'BAD '} {finding.name}: {finding.detail}")
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@app.command()
+def seed(tickets: Annotated[int, typer.Option(min=1, max=5_000_000, help="How many tickets of the past.")]) -> None:
+    """Fills a realistic past: contacts, tickets, messages, timelines."""
+    from rich.progress import track
+
+    from app.demo.history import Fill
+
+    with _at_hand() as found:
+        assert found.database_url is not None
+        steps = Fill(found.database_url.get_secret_value(), tickets)
+        for _batch in track(steps, description="Writing tickets", total=steps.batches):
+            pass
+    typer.echo(f"{tickets} tickets written")
+
+
+@kb.command("import")
+def kb_import(folder: Annotated[Path, typer.Argument(help="Markdown files with front matter.")]) -> None:
+    """Takes a folder of articles in; running it again changes only what has changed."""
+    from rich.progress import Progress as Bar
+
+    from core.knowledge.importing import import_folder
+
+    with _at_hand(), Bar() as bar:
+        task = bar.add_task("Importing", total=None)
+
+        async def act() -> None:
+            async for progress in import_folder(folder):
+                bar.update(task, completed=progress.done, total=progress.total, description=progress.path.name)
+            bar.update(task, description="Embedding")
+            await _embed()
+
+        _wait(act())
+    typer.echo("imported")
+
+
+async def _embed() -> None:
+    """Vectors at once, so that the articles can be asked when the command ends."""
+    from ai.embedding import embed_missing
+    from ai.providers.vector_server import embedder as remote
+    from ai.providers.vectors import LocalEmbedder
+    from core.errors import Unavailable
+
+    try:
+        await embed_missing(remote())
+    except Unavailable:
+        await embed_missing(LocalEmbedder())
+
+
+@key.command("create")
+def key_create(
+    role: Annotated[str, typer.Option(help="admin, agent or reviewer.")],
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "command line",
+    scope: Annotated[list[str] | None, typer.Option(help="Limits the key; may be given several times.")] = None,
+) -> None:
+    """Makes an API key; it stands alone on the last line, and is shown this once."""
+    from core.db import transaction
+    from core.people.access import Scope
+    from core.people.accounts import audit, create_key
+    from core.people.models import Role
+
+    try:
+        wanted, scopes = Role(role), [Scope(one) for one in scope or ()]
+    except ValueError as error:
+        typer.echo(f"autocrm: {error}; roles are admin, agent, reviewer; scopes: {', '.join(Scope)}", err=True)
+        raise typer.Exit(2) from None
+
+    async def act() -> None:
+        async with transaction() as session:
+            made, token = await create_key(session, name=name, role=wanted, scopes=scopes)
+            audit(session, "system", "key.created", f"key:{made.id}", role=wanted.value)
+        typer.echo(token)
+
+    with _at_hand():
+        _wait(act())
+
+
+@user.command("create")
+def user_create(
+    email: Annotated[str, typer.Option()],
+    name: Annotated[str, typer.Option()],
+    role: Annotated[str, typer.Option(help="admin, agent or reviewer.")] = "agent",
+) -> None:
+    """Adds a user; asks for the password, so that it stands in no history of commands."""
+    from core.db import transaction
+    from core.people.accounts import audit, create_user
+    from core.people.models import Role
+
+    password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+
+    async def act() -> None:
+        async with transaction() as session:
+            made = await create_user(session, email=email, name=name, role=Role(role), password=password)
+            audit(session, "system", "user.created", f"user:{made.id}", role=role)
+
+    with _at_hand():
+        _wait(act())
+    typer.echo(f"{email} may sign in")
 
 
 @app.command(hidden=True)
 def prepare() -> None:
     """Migrates, and in demo mode seeds. What `autocrm run` does before it starts the parts."""
-    import asyncio
+    with _at_hand() as found:
+        if found.demo:
+            from app.demo.seed import seed_demo
 
-    import sqlalchemy as sa
+            async def act() -> None:
+                await seed_demo()
 
-    from core.db import dispose
-    from core.migrate import migrate as run_migrations
-
-    found = _settings()
-    assert found.database_url is not None
-    try:
-        run_migrations(found.database_url.get_secret_value())
-    except sa.exc.DBAPIError as error:
-        typer.echo(str(error.orig).strip().splitlines()[0], err=True)
-        raise typer.Exit(1) from None
-    if found.demo:
-        from app.demo.seed import seed_demo
-
-        async def seed_all() -> None:
-            await seed_demo()
-            await dispose()
-
-        asyncio.run(seed_all())
+            _wait(act())
 
 
 @app.command()

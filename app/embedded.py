@@ -199,7 +199,7 @@ class Postgres:
                 with psycopg.connect(self.url(password, "postgres"), autocommit=True, connect_timeout=2) as connection:
                     row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (self.database,)).fetchone()
                     if row is None:
-                        connection.execute(f'CREATE DATABASE "{self.database}"')  # type: ignore[call-overload]
+                        connection.execute(f'CREATE DATABASE "{self.database}"')
                     return
             except psycopg.OperationalError:
                 if time.monotonic() > deadline:

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import logging
 import signal
+from typing import Any
 
 import uvloop
 
+from app.demo.mail import serve_demo_mail
 from app.listen import serve_channels, watch_accounts
 from app.logs import configure_logging
 from app.relay import relay
-from app.demo.mail import serve_demo_mail
 from core.db import dispose
 from core.settings import settings
 
@@ -35,7 +36,7 @@ async def _main(listen: bool, with_relay: bool) -> None:
     def ready(channel: str, port: int) -> None:
         log.info("%s listens on port %d", channel, port)
 
-    tasks: list[asyncio.Task[None]] = []
+    tasks: list[asyncio.Task[Any]] = []
     if listen:
         tasks += [asyncio.create_task(serve_channels(ready)), asyncio.create_task(watch_accounts())]
         if settings().demo:

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from app import servers
 from app.embedded import EmbeddedError, Postgres, Valkey, die_with_parent
 from core.settings import Settings
 
@@ -76,6 +77,8 @@ class Supervisor:
     postgres: Postgres | None = None
     valkey: Valkey | None = None
     stopping: bool = False
+    owns: bool = False
+    """Whether this supervisor holds the data folder; only then is there anything of its own to put away."""
 
     def run(self) -> int:
         """Until Ctrl-C or SIGTERM. Returns the exit status."""
@@ -85,6 +88,7 @@ class Supervisor:
         try:
             self._check()
             lock = self._lock()
+            self.owns = True
             with self.console.status("Starting …") as status:
                 environment = self._servers(status.update)
                 self._migrate(environment, status.update)
@@ -140,6 +144,7 @@ class Supervisor:
         else:
             environment["REDIS_URL"] = self.settings.redis_url.get_secret_value()
             _reach_redis(environment["REDIS_URL"])
+        servers.remember(self.settings.data, environment["DATABASE_URL"], environment["REDIS_URL"])
         return environment
 
     def _migrate(self, environment: dict[str, str], tell: Callable[[str], None]) -> None:
@@ -217,6 +222,8 @@ class Supervisor:
                     self._start(part, environment, child.failures)
 
     def _stop(self) -> None:
+        if self.owns:
+            servers.forget(self.settings.data)
         for child in self.children.values():
             if child.process.poll() is None:
                 child.process.send_signal(signal.SIGTERM)
@@ -234,6 +241,8 @@ class Supervisor:
 
 def _reach_postgres(url: str) -> None:
     import psycopg
+
+    url = url.replace("postgresql+psycopg://", "postgresql://")
 
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:

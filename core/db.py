@@ -11,7 +11,7 @@ import enum
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,7 +21,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from core.ids import new_id
 from core.settings import settings
-
 
 E = TypeVar("E", bound=enum.StrEnum)
 
@@ -53,7 +52,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: sa.DateTime(timezone=True),
         dict[str, Any]: pg.JSONB,
         list[Any]: pg.JSONB,

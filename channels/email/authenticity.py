@@ -13,6 +13,7 @@ import logging
 import re
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.message import Message
 from enum import StrEnum
@@ -124,6 +125,8 @@ class Verdict:
     facts: dict[str, JsonValue] = field(default_factory=dict)
 
 
+_THREADS = ThreadPoolExecutor(16, thread_name_prefix="mail-dns")
+"""Apart from the event loop's few shared threads, which slow nameservers must not take."""
 _UNKNOWN = Verdict(Authenticity.UNKNOWN)
 _resolvers: dict[str, dns.resolver.Resolver] = {}
 
@@ -147,7 +150,8 @@ async def enrich(
     if not any(isinstance(event, MessageReceived) for event in events):
         return events
     try:
-        verdict = await asyncio.wait_for(asyncio.to_thread(judge, raw, settings, resolver), _TOTAL_SECONDS + 2)
+        judging = asyncio.get_running_loop().run_in_executor(_THREADS, judge, raw, settings, resolver)
+        verdict = await asyncio.wait_for(judging, _TOTAL_SECONDS + 2)
     except TimeoutError:
         verdict = _UNKNOWN
     return [_judged(event, verdict) if isinstance(event, MessageReceived) else event for event in events]

@@ -42,6 +42,8 @@ class Misbehaviour(StrEnum):
     """Refuses every login, and every mail without one."""
     SHUT_DOWN = "shut_down"
     """Answers every MAIL with 421."""
+    NO_EMPTY_PATH = "no_empty_path"
+    """Answers an empty MAIL FROM with 553, as some submission servers do."""
     DROP = "drop"
     """Accepts the mail, writes it down, and hangs up before the reply."""
 
@@ -196,6 +198,8 @@ class _Handler:
     ) -> str:
         if self._provider.misbehaviour is Misbehaviour.SHUT_DOWN:
             return "421 4.3.2 Shutting down"
+        if self._provider.misbehaviour is Misbehaviour.NO_EMPTY_PATH and address == "<>":
+            return "553 5.1.7 Sender address required"
         if self._provider.wants_login and not session.authenticated:
             return "530 5.7.0 Authentication required"
         envelope.mail_from = address

@@ -332,7 +332,7 @@ class _Writer:
             return
         mark = ("> " * min(self._quote, 20)) if self._quote else ""
         if self._blank and self._lines:
-            self._lines.append(mark.rstrip())
+            self._lines.append(mark.rstrip() if self._lines[-1].startswith(">") else "")
         self._blank = False
         self._lines.append((mark + line).rstrip())
 

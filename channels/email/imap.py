@@ -13,9 +13,11 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from imapclient import IMAPClient, SocketTimeout
@@ -100,6 +102,8 @@ class Mailbox:
         self._closed = threading.Event()
         self._client: IMAPClient | None = None
         self._uidvalidity = 0
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="imap")
+        """A thread of its own: a mailbox that idles must not hold one of the few that the event loop shares out."""
 
     def open(self) -> None:
         """Connects, logs in, selects the folder without leaving a mark in it."""
@@ -112,6 +116,8 @@ class Mailbox:
                 timeout=SocketTimeout(_CONNECT_SECONDS, _READ_SECONDS),
             )
             self._client = client
+            if self._closed.is_set():
+                raise OSError("closed while it was being opened")
             if settings.imap_security is Security.STARTTLS:
                 client.starttls(ssl.create_default_context())
             client.login(settings.imap_user, settings.imap_password.get_secret_value())
@@ -203,6 +209,7 @@ class Mailbox:
     def close(self) -> None:
         """Says goodbye, if anybody listens."""
         self._closed.set()
+        self.thread.shutdown(wait=False)
         client, self._client = self._client, None
         if client is not None:
             with suppress(IMAPClientError, OSError, ValueError):
@@ -218,7 +225,7 @@ class Mailbox:
 
 async def _in_thread(mailbox: Mailbox, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Runs blocking work of a mailbox; when cancelled, wakes it and waits until its thread has let go."""
-    running = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
+    running = asyncio.get_running_loop().run_in_executor(mailbox.thread, partial(work, *args, **kwargs))
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 import ssl
+from dataclasses import dataclass
 from email.headerregistry import Address as MailAddress
 from email.message import EmailMessage
 from email.policy import EmailPolicy
@@ -47,6 +48,7 @@ _CONNECT_SECONDS = 20.0
 _REPLY_SECONDS = 60.0
 _DATA_SECONDS = 300.0
 _REFERENCES_MAX = 30
+_LOGIN_WANTED = frozenset({530, 534, 535, 538})
 _RE = re.compile(r"(?:re|aw|sv|antw|odp|vs|ref|rif|res|ynt|回复|答复|回覆)(?:\[\d+\])?\s*[:：]", re.IGNORECASE)
 _SIGNED_FIELDS = b"from to cc subject date message-id in-reply-to references reply-to mime-version content-type auto-submitted".split()
 
@@ -245,7 +247,7 @@ async def connect(settings: EmailSettings) -> aiosmtplib.SMTP:
         ) from None
     except aiosmtplib.SMTPResponseException as error:
         client.close()
-        if error.code in (530, 534, 535, 538):
+        if error.code in _LOGIN_WANTED:
             raise AuthFailed(f"{where} wants a login ({error.code})", code="smtp_login") from None
         if error.code >= 500:
             raise Rejected(f"{where} refused the connection ({error.code})", code="smtp_refused") from None
@@ -277,31 +279,48 @@ async def send(message: Outbound, settings: EmailSettings, secret: bytes) -> Sen
     others = list(dict.fromkeys(normalise_address(one.value) for one in (*message.cc, *message.bcc)))
     client = await connect(settings)
     try:
-        refused = await _envelope(
-            client, return_path(message, settings, secret), main, [o for o in others if o != main], len(data)
-        )
+        path = return_path(message, settings, secret)
+        envelope = _Envelope(path, settings.address, main, tuple(one for one in others if one != main), len(data))
+        refused = await _open(client, envelope)
         return await _data(client, data, str(mail["Message-ID"]), refused)
     finally:
         await _goodbye(client)
 
 
-async def _envelope(client: aiosmtplib.SMTP, sender: str, main: str, others: Sequence[str], size: int) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    """Who is named to the mail server. `own` replaces an empty sender where the server knows none."""
+
+    sender: str
+    own: str
+    main: str
+    others: tuple[str, ...]
+    size: int
+
+
+async def _open(client: aiosmtplib.SMTP, envelope: _Envelope) -> list[str]:
     """MAIL and RCPT; the copies that were refused. The main recipient must be taken, or nothing is sent."""
-    options = [f"SIZE={size}"] if client.supports_extension("size") else []
-    international = not all(one.isascii() for one in (sender, main, *others))
+    options = [f"SIZE={envelope.size}"] if client.supports_extension("size") else []
+    international = not all(one.isascii() for one in (envelope.sender, envelope.main, *envelope.others))
     encoding = "utf-8" if international else "ascii"
     if international:
         if not client.supports_extension("smtputf8"):
             raise Undeliverable("the mail server cannot send to international addresses", code="smtputf8_missing")
         options.append("SMTPUTF8")
     try:
-        await client.mail(sender, options=options, encoding=encoding)
         try:
-            await client.rcpt(main, encoding=encoding)
+            await client.mail(envelope.sender, options=options, encoding=encoding)
+        except aiosmtplib.SMTPResponseException as error:
+            if envelope.sender or error.code < 500 or error.code in _LOGIN_WANTED:
+                raise
+            # Some submission servers know no empty return path; the fields still say that a machine wrote this.
+            await client.mail(envelope.own, options=options, encoding=encoding)
+        try:
+            await client.rcpt(envelope.main, encoding=encoding)
         except aiosmtplib.SMTPRecipientRefused as error:
             raise _refusal(error, recipient=True) from None
         refused = []
-        for other in others:
+        for other in envelope.others:
             try:
                 await client.rcpt(other, encoding=encoding)
             except aiosmtplib.SMTPRecipientRefused:
@@ -334,7 +353,7 @@ def _refusal(error: aiosmtplib.SMTPResponseException, *, recipient: bool = False
     said = one_line(str(error.message))[:200]
     if error.code < 500:
         return Retryable(f"deferred: {error.code} {said}", code=f"smtp_{error.code}")
-    if error.code in (530, 534, 535, 538):
+    if error.code in _LOGIN_WANTED:
         return AuthFailed(f"the mail server wants a login: {error.code} {said}", code="smtp_login")
     if recipient:
         return Undeliverable(f"refused: {error.code} {said}", code=f"smtp_{error.code}")

@@ -46,7 +46,6 @@ from core.tickets.models import (
     Direction,
     Handoff,
     Message,
-    Participant,
     Priority,
     Route,
     Status,
@@ -118,7 +117,7 @@ def sniff(content: bytes, declared: str) -> str:
     kind = filetype.guess(content[:8192])
     if kind is not None:
         return str(kind.mime)
-    declared = declared.split(";")[0].strip().lower()
+    declared = declared.split(";", maxsplit=1)[0].strip().lower()
     safe = {"text/plain", "text/csv", "text/calendar", "message/rfc822", "application/json", "application/ms-tnef"}
     return declared if declared in safe else "application/octet-stream"
 
@@ -219,7 +218,7 @@ async def _message(
 async def _open(
     session: AsyncSession, account: ChannelAccount, event: MessageReceived, contact: Contact, thread: Thread
 ) -> Ticket:
-    subject = (event.subject or event.text.strip().split("\n", 1)[0])[:200]
+    subject = (event.subject or event.text.strip().partition("\n")[0])[:200]
     ticket = Ticket(
         id=new_id(),
         subject=subject,

@@ -99,6 +99,14 @@ async def test_an_automatic_answer_says_so_and_has_no_return_path(provider: Fake
     assert fields["X-Loop"] == ADDRESS
 
 
+async def test_a_server_that_knows_no_empty_return_path_gets_our_address(provider: FakeMailProvider) -> None:
+    provider.misbehaviour = Misbehaviour.NO_EMPTY_PATH
+    await account(provider).send(answer(automated=True))
+    (mail,) = provider.delivered()
+    assert mail.mail_from == ADDRESS
+    assert dict(mail.headers)["Auto-Submitted"] == "auto-replied"
+
+
 async def test_a_tagged_return_path_carries_the_key(provider: FakeMailProvider) -> None:
     message = answer()
     await account(provider, tagged_return_path=True).send(message)

@@ -17,7 +17,8 @@ export type Priority = Ticket["priority"];
 export type Handoff = Ticket["handoff"];
 export type TicketChange = Schemas["TicketChange"];
 export type LabChannel = Schemas["LabChannel"];
-export type LabMail = Schemas["LabMail"];
+/** The client reads a list of pairs as a list of lists. */
+export type LabMail = Omit<Schemas["LabMail"], "headers"> & { headers: string[][] };
 
 export const STATUSES = ["open", "pending", "resolved", "closed", "spam"] as const satisfies readonly Status[];
 export const PRIORITIES = ["low", "normal", "high", "urgent"] as const satisfies readonly Priority[];

@@ -18,7 +18,7 @@ export function Mail({ mail, open, onReply }: Props) {
   const { t, formats } = useI18n();
   const faces: Face[] = mail.html === null ? ["text", "headers"] : ["html", "text", "headers"];
   const [face, setFace] = useState<Face>(faces[0] ?? "text");
-  const from = mail.headers.find(([name]) => name.toLowerCase() === "from")?.[1] ?? "";
+  const from = mail.headers.find(([name]) => name?.toLowerCase() === "from")?.[1] ?? "";
   return (
     <details className="mail" open={open}>
       <summary>
