@@ -540,13 +540,16 @@ class Adapter(Protocol):
 
 
 @runtime_checkable
-class Webhook(Protocol):
-    def verify(self, raw: RawInbound) -> None:
-        """Raises Unverified. Constant-time comparison."""
-        ...
-
+class Identify(Protocol):
     def identify(self, raw: RawInbound, events: Sequence[Inbound]) -> RawInbound:
         """The raw with its `external_id` and `order_key`: what makes a redelivery known, and what keeps its place."""
+        ...
+
+
+@runtime_checkable
+class Webhook(Identify, Protocol):
+    def verify(self, raw: RawInbound) -> None:
+        """Raises Unverified. Constant-time comparison."""
         ...
 
     def respond(self, raw: RawInbound, events: Sequence[Inbound], peer: Peer) -> WebhookReply: ...

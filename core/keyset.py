@@ -49,6 +49,9 @@ def after(
     order = [column.desc() if descending else column.asc() for column, _kind in columns]
     if cursor is not None:
         left = sa.tuple_(*(column for column, _kind in columns))
-        right = sa.tuple_(*(sa.literal(value) for value in read(cursor, [kind for _column, kind in columns])))
+        values = read(cursor, [kind for _column, kind in columns])
+        right = sa.tuple_(
+            *(sa.literal(value, column.type) for value, (column, _kind) in zip(values, columns, strict=True))
+        )
         statement = statement.where(left < right if descending else left > right)
     return statement.order_by(*order)

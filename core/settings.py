@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     raw_inline_max: int = Field(256 * 1024, description="Bytes up to which a raw message lives in its row.")
     message_bytes_max: int = Field(25 * 1024 * 1024, description="Largest message accepted on any channel.")
     inflight_bytes_max: int = Field(200 * 1024 * 1024, description="Mail held in memory at once by the receiver.")
-    session_hours: int = Field(24 * 14, ge=1, description="Hours a signed-in session lives without being used.")
+    session_hours: int = Field(24 * 14, ge=1, description="Hours after which a user has to sign in again.")
     failpoints: str = Field("", description="Test aid: `name=kill|raise|sleep:<s>` pairs, comma separated. Demo mode only.")
     log_level: str = Field("INFO", description="Log level of our own loggers.")
 

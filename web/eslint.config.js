@@ -7,9 +7,16 @@ export default defineConfig([
   globalIgnores(["dist", "src/api/schema.d.ts"]),
   {
     files: ["**/*.{ts,tsx}"],
-    extends: [js.configs.recommended, typescript.configs.strictTypeChecked, hooks.configs.flat["recommended-latest"]],
+    extends: [
+      js.configs.recommended,
+      typescript.configs.strictTypeChecked,
+      hooks.configs.flat["recommended-latest"],
+    ],
     languageOptions: {
-      parserOptions: { project: ["./tsconfig.json", "./tsconfig.node.json"], tsconfigRootDir: import.meta.dirname },
+      parserOptions: {
+        project: ["./tsconfig.json", "./tsconfig.node.json"],
+        tsconfigRootDir: import.meta.dirname,
+      },
     },
     rules: {
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
@@ -17,7 +24,10 @@ export default defineConfig([
       // Text of strangers is rendered as text; a frame without scripts is the only place for their HTML.
       "no-restricted-syntax": [
         "error",
-        { selector: "JSXAttribute[name.name='dangerouslySetInnerHTML']", message: "Render text, or use MailFrame." },
+        {
+          selector: "JSXAttribute[name.name='dangerouslySetInnerHTML']",
+          message: "Render text, or use MailFrame.",
+        },
         { selector: "AssignmentExpression[left.property.name='innerHTML']", message: "Render text." },
       ],
     },

@@ -1,6 +1,6 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
-import { catalogues } from "./build/catalogues";
+import { catalogues } from "./build/catalogues.ts";
 
 const server = process.env["AUTOCRM_URL"] ?? "http://127.0.0.1:8000";
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from app.demo.mail import ledger_path, misbehave, wrong
 from app.http.access import ReadChannels
-from app.http.shapes import In, Line, Page
+from app.http.shapes import In, Page
 from channels import registry
 from channels.email.fake import CustomerMailbox, Delivered, Misbehaviour, read_ledger
 from core.accounts.models import ChannelAccount

@@ -78,6 +78,8 @@ class Feed:
         self._look = asyncio.Event()
 
     async def start(self) -> None:
+        self._sent.clear()
+        self._look = asyncio.Event()
         self._newest = await newest_event()
         self._task = asyncio.create_task(self._run(), name="live-feed")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -45,7 +46,7 @@ async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
 
 def api_router() -> APIRouter:
     """Everything under `/api/v1`."""
-    api = APIRouter(prefix="/api/v1", responses={422: {"model": problems.Problem}})
+    api = APIRouter(prefix="/api/v1")
     for part in (
         session.router,
         tickets.router,
@@ -75,6 +76,8 @@ def create_app() -> FastAPI:
         description="Every message one ticket, every answer with its sources.",
     )
     problems.install(made)
+    document = made.openapi
+    made.openapi = cache(lambda: problems.documented(document()))  # type: ignore[method-assign]
     made.include_router(api_router())
     made.include_router(hooks.router)
     made.include_router(widget_session.router, include_in_schema=False)

@@ -36,7 +36,7 @@ class Problem(BaseModel):
 def problem(
     status: int, code: str, title: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Any
 ) -> JSONResponse:
-    body = {"type": f"/docs/errors#{code}", "title": title, "status": status, "detail": detail, "code": code, **extra}
+    body = {"type": f"urn:autocrm:problem:{code}", "title": title, "status": status, "detail": detail, "code": code, **extra}
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
@@ -66,6 +66,21 @@ def install(app: FastAPI) -> None:
             error.status_code, f"http_{error.status_code}", str(error.detail), str(error.detail),
             headers=dict(error.headers or {}),
         )  # fmt: skip
+
+    @app.exception_handler(sa.exc.DataError)
+    async def unstorable(request: Request, error: sa.exc.DataError) -> JSONResponse:
+        # A NUL in a text, a number beyond its column: well-formed, and nothing that we can keep or look for.
+        log.info("%s %s: %s", request.method, request.url.path, type(error.orig).__name__)
+        return problem(422, "value_unstorable", "Invalid request", "A value holds what cannot be stored.")
+
+    @app.exception_handler(sa.exc.IntegrityError)
+    async def clash(request: Request, error: sa.exc.IntegrityError) -> JSONResponse:
+        log.info("%s %s: %s", request.method, request.url.path, type(error.orig).__name__)
+        if isinstance(error.orig, psycopg.errors.ForeignKeyViolation):
+            return problem(422, "reference_unknown", "Invalid request", "An id in the request names nothing.")
+        if isinstance(error.orig, psycopg.errors.UniqueViolation):
+            return problem(409, "taken_meanwhile", "Conflict", "Somebody else was quicker; look again.")
+        raise error
 
     @app.exception_handler(sa.exc.TimeoutError)
     @app.exception_handler(sa.exc.OperationalError)

@@ -20,14 +20,11 @@ from channels.contract import (
     Malformed,
     MessageReceived,
     Outbound,
-    Peer,
     RawInbound,
     ReceiptKind,
     ReceiptReceived,
     Sent,
     Trust,
-    Unverified,
-    WebhookReply,
 )
 
 
@@ -50,7 +47,7 @@ class Frame(BaseModel):
 
 
 class Channel:
-    """One widget (`Adapter`, `Webhook`, `Typing`)."""
+    """One widget (`Adapter`, `Identify`, `Typing`)."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -59,22 +56,9 @@ class Channel:
     async def check(self) -> Checked:
         return Checked(identity=f"{self.context.public_url}/widget/widget.js")
 
-    def verify(self, raw: RawInbound) -> None:
-        """Frames come through the house's own socket, never by a webhook from outside."""
-        raise Unverified("the widget has no webhook")
-
     def identify(self, raw: RawInbound, events: Sequence[Inbound]) -> RawInbound:
         frame = _read(raw)
         return replace(raw, external_id=f"{frame.type}:{frame.client_id}", order_key=frame.conversation)
-
-    def respond(self, raw: RawInbound, events: Sequence[Inbound], peer: Peer) -> WebhookReply:
-        return WebhookReply(status=204)
-
-    async def subscribe(self) -> None:
-        """Nothing to subscribe to: the house is the provider."""
-
-    async def unsubscribe(self) -> None:
-        """See `subscribe`."""
 
     def parse(self, raw: RawInbound) -> Sequence[Inbound]:
         frame = _read(raw)

@@ -21,6 +21,8 @@ _STATE = {
     ReceiptKind.READ: DeliveryState.READ,
     ReceiptKind.FAILED: DeliveryState.FAILED,
 }
+_IN_DOUBT = {DeliveryState.PENDING: DeliveryState.SENDING, DeliveryState.HELD: DeliveryState.SENDING}
+"""A delivery in doubt may have gone out: a receipt settles it."""
 _ORDER = [DeliveryState.SENDING, DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ]
 
 
@@ -39,10 +41,9 @@ async def apply_receipt(session: AsyncSession, account: ChannelAccount, receipt:
     if receipt.kind is ReceiptKind.FAILED and not receipt.permanent:
         record(session, ticket, Kind.DELIVERY, message_id=delivery.message_id, state="delayed", code=receipt.code)
         return ticket.id
-    forward = state is DeliveryState.FAILED or (
-        delivery.state in _ORDER and _ORDER.index(state) > _ORDER.index(delivery.state)
-    )
-    if not forward or delivery.state is DeliveryState.FAILED:
+    before = _IN_DOUBT.get(delivery.state, delivery.state) if delivery.doubtful else delivery.state
+    forward = before in _ORDER and (state is DeliveryState.FAILED or _ORDER.index(state) > _ORDER.index(before))
+    if not forward:
         return ticket.id
     delivery.state = state
     delivery.receipt_at = sa.func.now()

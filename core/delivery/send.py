@@ -31,11 +31,11 @@ from core.blobs import blobs
 from core.contacts.models import Identity
 from core.db import transaction
 from core.delivery.models import UNFINISHED, Delivery, DeliveryState
+from core.delivery.queue import enqueue_delivery
 from core.delivery.receipts import failed
 from core.failpoints import failpoint
 from core.jobs.models import Lane
-from core.jobs.queue import enqueue
-from core.jobs.registry import Again, Run, job
+from core.jobs.registry import Again, LostLease, Run, job
 from core.jobs.worker import backoff
 from core.settings import settings
 from core.tickets.events import Kind, locked, record
@@ -69,9 +69,20 @@ class _Leased:
 
 @job("deliver.send", lane=Lane.DELIVER)
 async def send(run: Run, *, delivery_id: str) -> None:
-    leased = await _lease(UUID(delivery_id))
-    if leased is None:
+    try:
+        leased = await _lease(run, UUID(delivery_id))
+    except Exception as error:
+        # A file that is gone, a setting that cannot be read: the message fails in the open, and the next one may go.
+        if isinstance(error, LostLease) or run.attempt < run.max_attempts:
+            raise
+        async with run.transaction(finish=True) as session:
+            await _give_up(session, UUID(delivery_id), "internal_error", type(error).__name__)
         return
+    if leased is not None:
+        await _deliver(run, leased)
+
+
+async def _deliver(run: Run, leased: _Leased) -> None:
     await failpoint("deliver.claimed")
     adapter = registry.build(leased.channel, leased.context)
     try:
@@ -108,54 +119,80 @@ async def send(run: Run, *, delivery_id: str) -> None:
 # ---------------------------------------------------------------------------------------------------- before sending
 
 
-async def _lease(delivery_id: UUID) -> _Leased | None:
-    """Marks the delivery as being sent, or settles it without sending and returns None."""
+async def _lease(run: Run, delivery_id: UUID) -> _Leased | None:
+    """Marks the delivery as being sent, or settles it without sending and returns None.
+
+    What ends here ends together with its job: whoever wakes the delivery later finds either both or neither, so
+    a wake-up is never lost and one delivery never has two jobs.
+    """
     async with transaction() as session:
         delivery = await session.get(Delivery, delivery_id)
         if delivery is None:
             return None
         ticket = await locked(session, delivery.ticket_id)
         await session.refresh(delivery, with_for_update=True)
-        if delivery.state not in UNFINISHED:
-            return None
-        earlier = await session.scalar(
-            sa.select(Delivery.id)
-            .where(
-                Delivery.route_id == delivery.route_id, Delivery.seq < delivery.seq, Delivery.state.in_(UNFINISHED)
-            )
-            .limit(1)
+        leased = await _leased(session, ticket, delivery)
+        if leased is None:
+            await run.finish(session)
+        return leased
+
+
+async def _leased(session: AsyncSession, ticket: Ticket, delivery: Delivery) -> _Leased | None:
+    if delivery.state not in UNFINISHED:
+        await _wake_next(session, delivery)  # settled meanwhile, by a receipt perhaps
+        return None
+    if delivery.state is DeliveryState.SENDING:
+        # An earlier attempt died between the lease and the mark: the provider may have it.
+        delivery.doubtful = True
+    earlier = await session.scalar(
+        sa.select(Delivery.id)
+        .where(Delivery.route_id == delivery.route_id, Delivery.seq < delivery.seq, Delivery.state.in_(UNFINISHED))
+        .limit(1)
+    )
+    if earlier is not None:
+        return None  # the earlier one wakes this one when it is done
+    account = await session.get_one(ChannelAccount, delivery.account_id)
+    message = await session.get_one(Message, delivery.message_id)
+    capabilities = spec_of(account.channel).capabilities
+    if account.state in (AccountState.RECONNECT, AccountState.DISABLED):
+        delivery.state = DeliveryState.PARKED
+        return None
+    if not await _begun(session, delivery) and await _overtaken(session, ticket, message):
+        await _cancel(session, ticket, message, delivery)
+        return None
+    if delivery.doubtful and not (capabilities.idempotent_send or capabilities.lookup_sent):
+        await _hold(session, ticket, delivery)
+        return None
+    delivery.state = DeliveryState.SENDING
+    delivery.attempts += 1
+    if delivery.started_at is None:
+        delivery.started_at = sa.func.now()
+    outbound = await _outbound(session, delivery, message, ticket)
+    await session.flush()
+    await session.refresh(delivery)
+    return _Leased(delivery, account.channel, capabilities, context_of(account), outbound)
+
+
+async def _begun(session: AsyncSession, delivery: Delivery) -> bool:
+    """Whether the customer has, or may have, a part of the message already: half an answer is worse than a late one."""
+    if delivery.doubtful:
+        return True
+    other = await session.scalar(
+        sa.select(Delivery.id)
+        .where(
+            Delivery.message_id == delivery.message_id,
+            Delivery.id != delivery.id,
+            sa.or_(Delivery.sent_at.is_not(None), Delivery.doubtful),
         )
-        if earlier is not None:
-            return None  # the earlier one wakes this one when it is done
-        account = await session.get_one(ChannelAccount, delivery.account_id)
-        message = await session.get_one(Message, delivery.message_id)
-        capabilities = spec_of(account.channel).capabilities
-        if account.state in (AccountState.RECONNECT, AccountState.DISABLED):
-            delivery.state = DeliveryState.PARKED
-            return None
-        if delivery.state is DeliveryState.SENDING:
-            # An earlier attempt died between the lease and the mark: the provider may have it.
-            delivery.doubtful = True
-        if delivery.attempts == 0 and await _overtaken(session, ticket, message):
-            await _cancel(session, ticket, message, delivery)
-            return None
-        if delivery.doubtful and not (capabilities.idempotent_send or capabilities.lookup_sent):
-            await _hold(session, ticket, delivery)
-            return None
-        delivery.state = DeliveryState.SENDING
-        delivery.attempts += 1
-        if delivery.started_at is None:
-            delivery.started_at = sa.func.now()
-        outbound = await _outbound(session, delivery, message, ticket)
-        await session.flush()
-        await session.refresh(delivery)
-        return _Leased(delivery, account.channel, capabilities, context_of(account), outbound)
+        .limit(1)
+    )
+    return other is not None
 
 
 async def _overtaken(session: AsyncSession, ticket: Ticket, message: Message) -> bool:
     """Whether an answer of the AI must not go out any more: a person is at it, or the customer has gone on."""
-    if message.author is not Author.AI:
-        return False
+    if message.author is not Author.AI or "reviewed_by" in (message.ai or {}):
+        return False  # a person wrote it, or stands for it
     if ticket.handoff is Handoff.HUMAN:
         return True
     newer = await session.scalar(
@@ -254,14 +291,7 @@ async def _wake_next(session: AsyncSession, delivery: Delivery) -> None:
         .limit(1)
     )
     if following is not None:
-        await enqueue(
-            session,
-            "deliver.send",
-            {"delivery_id": str(following)},
-            lane=Lane.DELIVER,
-            fair_key=str(delivery.account_id),
-            max_attempts=20,
-        )
+        await enqueue_delivery(session, following, delivery.account_id)
 
 
 async def _current(session: AsyncSession, leased: _Leased) -> tuple[Ticket, Delivery]:
@@ -274,7 +304,8 @@ async def _mark_sent(run: Run, leased: _Leased, sent: Sent) -> None:
     async with run.transaction(finish=True) as session:
         ticket, delivery = await _current(session, leased)
         message = await session.get_one(Message, delivery.message_id)
-        delivery.state = DeliveryState.SENT
+        if delivery.state not in _TOLD:
+            delivery.state = DeliveryState.SENT
         delivery.external_id = sent.external_id
         delivery.detail = dict(sent.detail)
         delivery.error = delivery.error_code = None
@@ -300,6 +331,10 @@ async def _mark_sent(run: Run, leased: _Leased, sent: Sent) -> None:
         )
         record(session, ticket, Kind.DELIVERY, message_id=message.id, state=DeliveryState.SENT.value)
         await _wake_next(session, delivery)
+
+
+_TOLD = (DeliveryState.DELIVERED, DeliveryState.READ, DeliveryState.FAILED)
+"""What a receipt that overtook the provider's own answer has said already, and better."""
 
 
 async def _later(run: Run, leased: _Leased, error: Retryable) -> None:
@@ -328,11 +363,21 @@ async def _doubt(run: Run, leased: _Leased, reason: str) -> None:
 
 async def _failed(run: Run, leased: _Leased, code: str, reason: str) -> None:
     async with run.transaction(finish=True) as session:
-        ticket, delivery = await _current(session, leased)
-        delivery.state = DeliveryState.FAILED
-        delivery.error_code, delivery.error = code, reason
-        failed(session, ticket, delivery)
-        await _wake_next(session, delivery)
+        await _give_up(session, leased.delivery.id, code, reason)
+
+
+async def _give_up(session: AsyncSession, delivery_id: UUID, code: str, reason: str) -> None:
+    """On the timeline, the ticket open again, a person told; and the next of the route may go."""
+    found = await session.get(Delivery, delivery_id)
+    if found is None:
+        return
+    ticket = await locked(session, found.ticket_id)
+    await session.refresh(found, with_for_update=True)
+    if found.state in UNFINISHED:
+        found.state = DeliveryState.FAILED
+        found.error_code, found.error = code, reason
+        failed(session, ticket, found)
+    await _wake_next(session, found)
 
 
 async def _park(run: Run, leased: _Leased, error: AuthFailed) -> None:
@@ -354,14 +399,7 @@ async def unpark(session: AsyncSession, account_id: UUID) -> int:
     )
     ids = list(rows)
     for delivery_id in ids:
-        await enqueue(
-            session,
-            "deliver.send",
-            {"delivery_id": str(delivery_id)},
-            lane=Lane.DELIVER,
-            fair_key=str(account_id),
-            max_attempts=20,
-        )
+        await enqueue_delivery(session, delivery_id, account_id)
     return len(ids)
 
 
@@ -370,14 +408,7 @@ async def settle(session: AsyncSession, delivery: Delivery, ticket: Ticket, *, s
     delivery.doubtful = False
     if send_again:
         delivery.state = DeliveryState.PENDING
-        await enqueue(
-            session,
-            "deliver.send",
-            {"delivery_id": str(delivery.id)},
-            lane=Lane.DELIVER,
-            fair_key=str(delivery.account_id),
-            max_attempts=20,
-        )
+        await enqueue_delivery(session, delivery.id, delivery.account_id)
     else:
         delivery.state = DeliveryState.SENT
     record(

@@ -37,7 +37,9 @@ from core.intake.models import RawState
 from core.intake.threading import Thread, find_thread
 from core.jobs.models import Lane
 from core.jobs.queue import enqueue
+from core.people.models import User
 from core.settings import settings
+from core.storable import storable
 from core.tickets import handoff
 from core.tickets.events import Kind, locked, record
 from core.tickets.models import (
@@ -52,6 +54,7 @@ from core.tickets.models import (
     ThreadRef,
     Ticket,
 )
+from core.tickets.replies import withdraw_drafts
 
 PREVIEW = 200
 """Characters of a message that lists show."""
@@ -133,13 +136,22 @@ async def ingest(
     """Applies all events of a raw. The caller holds the lock of their conversation."""
     outcome = Outcome(RawState.FILTERED, "nothing_of_interest")
     for event in events:
-        result = await _apply(session, account, raw_id, event, files.get(event.external_id, []), correlation_id)
+        stored = files.get(event.external_id, [])
+        result = await _apply(session, account, raw_id, _storable(event), stored, correlation_id)
         if _RANK.index(result.state) >= _RANK.index(outcome.state):
             outcome = result
     await session.execute(
         sa.update(ChannelAccount).where(ChannelAccount.id == account.id).values(last_in_at=sa.func.now())
     )
     return outcome
+
+
+def _storable(event: Inbound) -> Inbound:
+    """The event without what a database cannot keep; attachments are bytes, and stored already."""
+    if "\\u0000" not in event.model_dump_json(exclude={"attachments"}):
+        return event
+    clean = storable(event.model_dump(exclude={"attachments"}))
+    return event.model_validate({**clean, **event.model_dump(include={"attachments"})})
 
 
 async def _apply(
@@ -206,7 +218,7 @@ async def _message(
     else:
         ticket = await locked(session, thread.ticket_id)
         if not automatic:
-            _wake(session, ticket)
+            await _wake(session, ticket)
     route = await _route(session, account, ticket, identity, event, thread)
     message = await _write(session, account, ticket, route, raw_id, contact, event, files, known is not None)
     await _take_part(session, ticket, identity, event)
@@ -241,15 +253,18 @@ async def _open(
     return ticket
 
 
-def _wake(session: AsyncSession, ticket: Ticket) -> None:
-    """A customer's message on an existing ticket: a finished one is open again."""
+async def _wake(session: AsyncSession, ticket: Ticket) -> None:
+    """A customer's message on an existing ticket: a finished one is open again, a draft is withdrawn."""
     if ticket.status in (Status.PENDING, Status.RESOLVED, Status.CLOSED):
         before = ticket.status
         ticket.status = Status.OPEN
         ticket.resolved_at = None
         record(session, ticket, Kind.REOPENED, actor=Author.CONTACT, before=before.value)
-        handoff.reopened(session, ticket)
-    handoff.customer_wrote(session, ticket)
+    gone = ticket.assignee_id is not None and not await session.scalar(
+        sa.select(User.active).where(User.id == ticket.assignee_id)
+    )
+    handoff.customer_wrote(session, ticket, person_gone=gone)
+    await withdraw_drafts(session, ticket, "customer_wrote")
 
 
 async def _route(

@@ -20,12 +20,14 @@ from core.failpoints import failpoint
 from core.intake.ingest import Outcome, ingest, store_attachments
 from core.intake.models import Raw, RawState
 from core.intake.parsing import parse
-from core.jobs.models import Lane
+from core.jobs.models import Job, Lane
 from core.jobs.queue import enqueue
 from core.jobs.registry import Again, Run, job
 
 log = logging.getLogger(__name__)
 
+_ROOM = 5.0
+"""Seconds between two looks whether the attachment store takes files again."""
 _TRIES = 3
 """Attempts that a raw has before it is quarantined."""
 
@@ -46,14 +48,18 @@ async def process(run: Run, *, raw_id: str) -> None:
     if loaded is None:
         return
     try:
-        events = await parse(loaded.channel, loaded.context, loaded.inbound)
+        events = await parse(loaded.channel, loaded.context, loaded.inbound, suspicious=run.attempt > 1)
         events = await _enriched(loaded, events)
     except Malformed as error:
         async with run.transaction(finish=True) as session:
             await conclude(session, loaded.raw_id, Outcome(RawState.QUARANTINED, error.code), error=str(error))
         return
     await failpoint("intake.parsed")
-    files = await store_attachments(events)
+    try:
+        files = await store_attachments(events)
+    except OSError as error:
+        # A full disk says nothing about the message: it waits until there is room.
+        raise Again(_ROOM, f"attachments cannot be stored: {type(error).__name__}", free=True) from error
     async with run.transaction(finish=True) as session:
         await advisory_lock(session, loaded.account_id, loaded.order_key)
         account = await session.get_one(ChannelAccount, loaded.account_id)
@@ -64,16 +70,12 @@ async def process(run: Run, *, raw_id: str) -> None:
 
 async def _load(run: Run, raw_id: UUID) -> _Loaded | None:
     """What the job works on, or None when it is done already. Raises Again while an earlier one is under way."""
+    if run.attempt > 1 and await _given_up(run, raw_id):
+        return None
     async with transaction() as session:
         raw = await session.get(Raw, raw_id)
         if raw is None or raw.state is not RawState.RECEIVED:
             return None
-        if run.attempt > 1:
-            # Counted in a transaction of its own: a raw that kills its worker is counted too.
-            raw.attempts += 1
-            if raw.attempts >= _TRIES:
-                await conclude(session, raw_id, Outcome(RawState.QUARANTINED, "processing_failed"), error=raw.error)
-                return None
         earlier = await session.scalar(
             sa.select(Raw.id)
             .where(
@@ -99,6 +101,20 @@ async def _load(run: Run, raw_id: UUID) -> _Loaded | None:
         received_at=raw.created_at,
     )
     return _Loaded(raw.id, account.id, account.channel, raw.order_key, context, inbound)
+
+
+async def _given_up(run: Run, raw_id: UUID) -> bool:
+    """Counts a failed attempt, in a transaction of its own so that a raw which kills its worker is counted too."""
+    async with transaction() as session:
+        raw = await session.get(Raw, raw_id, with_for_update=True)
+        if raw is None or raw.state is not RawState.RECEIVED:
+            return True
+        raw.attempts += 1
+        if raw.attempts < _TRIES:
+            return False
+        last = await session.scalar(sa.select(Job.error).where(Job.id == run.id))
+        await conclude(session, raw_id, Outcome(RawState.QUARANTINED, "processing_failed"), error=last)
+        return True
 
 
 async def _enriched(loaded: _Loaded, events: Sequence[Inbound]) -> Sequence[Inbound]:

@@ -12,13 +12,14 @@ import sqlalchemy as sa
 
 from channels.contract import Cursor, RawInbound, Sink, Stored
 from core.blobs import blobs
-from core.db import transaction
+from core.db import advisory_lock, transaction
 from core.errors import TooLarge
 from core.failpoints import failpoint
 from core.ids import new_id
 from core.jobs.models import Lane
 from core.jobs.queue import ring_after_commit
 from core.settings import settings
+from core.storable import storable, storable_text
 
 # One statement, one round trip: the raw, its job (only where the raw is new), the account's last sign of life.
 _RECEIVE = sa.text(
@@ -45,6 +46,9 @@ async def receive(account_id: UUID, raws: Sequence[RawInbound], cursor: Cursor |
     await failpoint("intake.before_commit")
     new = 0
     async with transaction() as session:
+        if len(rows) > 1:
+            # Two batches that hold the same raws in different orders would wait for each other for ever.
+            await advisory_lock(session, "receive", account_id)
         for row in rows:
             done = await session.execute(_RECEIVE, row)
             new += done.rowcount  # type: ignore[attr-defined]
@@ -67,16 +71,16 @@ async def _row(account_id: UUID, raw: RawInbound) -> dict[str, Any]:
         "id": raw_id,
         "job_id": new_id(),
         "account_id": account_id,
-        "external_id": raw.external_id,
+        "external_id": storable_text(raw.external_id),
         # Without an order of its own a raw waits for nobody.
-        "order_key": raw.order_key or str(raw_id),
+        "order_key": storable_text(raw.order_key or str(raw_id)),
         "body": raw.body if blob_key is None else None,
         "blob_key": blob_key,
         "size": len(raw.body),
         "sha256": hashlib.sha256(raw.body).digest(),
-        "content_type": raw.content_type,
-        "headers": json.dumps(dict(raw.headers)),
-        "transport": json.dumps(dict(raw.transport)),
+        "content_type": storable_text(raw.content_type),
+        "headers": json.dumps(storable(dict(raw.headers))),
+        "transport": json.dumps(storable(dict(raw.transport))),
     }
 
 

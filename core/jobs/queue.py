@@ -20,7 +20,9 @@ _INSERT = sa.text(
     INSERT INTO jobs (id, lane, name, args, fair_key, unique_key, due_at, max_attempts, correlation_id)
     VALUES (:id, :lane, :name, CAST(:args AS jsonb), :fair_key, :unique_key,
             now() + make_interval(secs => :delay), :max_attempts, :correlation_id)
-    ON CONFLICT (unique_key) DO NOTHING
+    ON CONFLICT (unique_key) DO UPDATE
+        SET args = excluded.args, due_at = excluded.due_at, state = 'ready', attempts = 0, error = NULL
+        WHERE jobs.state = 'dead'
     """
 )
 
@@ -40,7 +42,7 @@ async def enqueue(
     """Adds a job, due `delay` seconds after the start of this transaction.
 
     `args` holds ids and small facts, never content: a handler reads what it needs. While a job with the same
-    `unique_key` waits or runs, another is not added.
+    `unique_key` waits or runs, another is not added; a dead one is given its attempts back.
     """
     await session.execute(
         _INSERT,

@@ -40,6 +40,10 @@ class Run(Protocol):
         """One transaction. With `finish` the job is done when it commits, exactly once: raises LostLease otherwise."""
         ...
 
+    async def finish(self, session: AsyncSession) -> None:
+        """As `transaction(finish=True)`, for a handler that learns within a transaction that nothing is left to do."""
+        ...
+
 
 Handler = Callable[..., Awaitable[None]]
 H = TypeVar("H", bound=Handler)

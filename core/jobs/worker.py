@@ -19,7 +19,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.db import transaction
+from core.db import after_commit, transaction
 from core.jobs.models import Lane
 from core.jobs.registry import Again, LostLease, handler
 from core.settings import settings
@@ -92,11 +92,17 @@ class Attempt:
         async with transaction() as session:
             yield session
             if finish:
-                done = await session.execute(_FINISH, {"id": self.id, "token": self.token})
-                if done.rowcount != 1:  # type: ignore[attr-defined]
-                    raise LostLease(self.name)
-        if finish:
-            self.finished = True
+                await self.finish(session)
+
+    async def finish(self, session: AsyncSession) -> None:
+        done = await session.execute(_FINISH, {"id": self.id, "token": self.token})
+        if done.rowcount != 1:  # type: ignore[attr-defined]
+            raise LostLease(self.name)
+        # Known to `renew` only once it is committed: until then the row is there, and so is the lease.
+        after_commit(session, f"finished:{self.id}", self._finished)
+
+    def _finished(self) -> None:
+        self.finished = True
 
 
 def backoff(attempt: int) -> float:

@@ -17,7 +17,7 @@ from core.accounts.service import spec_of
 from core.contacts.identities import contact_of, identify
 from core.errors import Conflict, Invalid, NotFound
 from core.ids import new_id
-from core.people.models import Team, User
+from core.people.models import Role, Team, User
 from core.tickets import handoff
 from core.tickets.events import Kind, locked, record
 from core.tickets.models import (
@@ -56,7 +56,7 @@ async def change(
     if version is not None and version != ticket.version:
         raise Conflict("ticket_changed", "somebody else changed this ticket meanwhile", version=ticket.version)
     if values.get("assignee_id") is not None and not await session.scalar(
-        sa.select(User.id).where(User.id == values["assignee_id"], User.active)
+        sa.select(User.id).where(User.id == values["assignee_id"], User.active, User.role != Role.CUSTOMER)
     ):
         raise NotFound("user_not_found", "there is no such user")
     if values.get("team_id") is not None and await session.get(Team, values["team_id"]) is None:
@@ -96,7 +96,7 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, (UUID, Status)) else value
 
 
-async def hand(session: AsyncSession, ticket_id: UUID, to: Handoff, user_id: UUID) -> None:
+async def hand(session: AsyncSession, ticket_id: UUID, to: Handoff, user_id: UUID | None) -> None:
     """A person takes over, gives back, or passes on."""
     ticket = await locked(session, ticket_id)
     match to:
@@ -182,7 +182,7 @@ async def forward(
     to: str,
     text: str,
     message_id: UUID | None,
-    user_id: UUID,
+    user_id: UUID | None,
     user_name: str,
 ) -> Ticket:
     """Passes a message on to somebody outside as a linked ticket, with copies of its files."""
@@ -239,7 +239,7 @@ async def judge(
     accept: bool,
     text: str | None,
     reason: str | None,
-    user_id: UUID,
+    user_id: UUID | None,
 ) -> None:
     """A person's verdict on a draft of the AI. Raises NotFound, Conflict."""
     ticket = await locked(session, ticket_id)
@@ -263,9 +263,9 @@ async def judge(
                 html=None if edited else draft.html,
                 language=draft.language,
                 citations=draft.citations,
-                ai={**(draft.ai or {}), "reviewed_by": str(user_id), "edited": edited},
+                ai={**(draft.ai or {}), "reviewed_by": _plain(user_id), "edited": edited},
                 to_message_id=draft.in_reply_to_id,
-                data={"reviewed_by": str(user_id), "edited": edited},
+                data={"reviewed_by": _plain(user_id), "edited": edited},
             ),
         )
     else:

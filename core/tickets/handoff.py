@@ -27,23 +27,37 @@ def _move(
     )
 
 
-def take_over(session: AsyncSession, ticket: Ticket, user_id: UUID) -> None:
-    """A person answers from here on, whoever did before. The human always wins."""
-    ticket.assignee_id = user_id
+def _assign(session: AsyncSession, ticket: Ticket, assignee_id: UUID | None, actor_id: UUID | None) -> None:
+    before = ticket.assignee_id
+    if before == assignee_id:
+        return
+    ticket.assignee_id = assignee_id
+    record(
+        session, ticket, Kind.CHANGED, actor=Author.USER if actor_id else Author.SYSTEM, actor_id=actor_id,
+        field="assignee_id", before=str(before) if before else None, after=str(assignee_id) if assignee_id else None,
+    )  # fmt: skip
+
+
+def take_over(session: AsyncSession, ticket: Ticket, user_id: UUID | None) -> None:
+    """A person answers from here on, whoever did before. The human always wins.
+
+    Without a user it was somebody behind an API key: a person has it, and nobody is assigned yet.
+    """
+    _assign(session, ticket, user_id, user_id)
     _move(session, ticket, Handoff.HUMAN, "taken_over", Author.USER, user_id)
 
 
-def give_back(session: AsyncSession, ticket: Ticket, user_id: UUID) -> None:
+def give_back(session: AsyncSession, ticket: Ticket, user_id: UUID | None) -> None:
     """The AI answers the customer's next message. Raises Conflict on a finished ticket."""
     if ticket.status in (Status.CLOSED, Status.SPAM):
         raise Conflict("ticket_finished", "a closed ticket cannot be given to the AI")
-    ticket.assignee_id = None
+    _assign(session, ticket, None, user_id)
     _move(session, ticket, Handoff.AI, "given_back", Author.USER, user_id)
 
 
-def pass_on(session: AsyncSession, ticket: Ticket, user_id: UUID) -> None:
+def pass_on(session: AsyncSession, ticket: Ticket, user_id: UUID | None) -> None:
     """Somebody else, please."""
-    ticket.assignee_id = None
+    _assign(session, ticket, None, user_id)
     _move(session, ticket, Handoff.QUEUE, "passed_on", Author.USER, user_id)
 
 
@@ -59,20 +73,20 @@ def review(session: AsyncSession, ticket: Ticket, reason: str) -> None:
         _move(session, ticket, Handoff.REVIEW, reason, Author.AI)
 
 
-def reviewed(session: AsyncSession, ticket: Ticket, user_id: UUID, *, accepted: bool) -> None:
+def reviewed(session: AsyncSession, ticket: Ticket, user_id: UUID | None, *, accepted: bool) -> None:
     """The draft was sent (the AI goes on) or rejected (a person is needed)."""
     if ticket.handoff is Handoff.REVIEW:
         to = Handoff.AI if accepted else Handoff.QUEUE
         _move(session, ticket, to, "draft_accepted" if accepted else "draft_rejected", Author.USER, user_id)
 
 
-def customer_wrote(session: AsyncSession, ticket: Ticket) -> None:
-    """A draft answers a message that is no longer the newest: the AI looks at both."""
+def customer_wrote(session: AsyncSession, ticket: Ticket, *, person_gone: bool = False) -> None:
+    """A draft answers a message that is no longer the newest: the AI looks at both.
+
+    Whoever had the ticket has it still; a person who has gone, or nobody by name, means the queue.
+    """
     if ticket.handoff is Handoff.REVIEW:
         _move(session, ticket, Handoff.AI, "customer_wrote", Author.SYSTEM)
-
-
-def reopened(session: AsyncSession, ticket: Ticket) -> None:
-    """The customer wrote after the end. Whoever had it has it again; a person who has gone means the queue."""
-    if ticket.handoff is Handoff.HUMAN and ticket.assignee_id is None:
-        _move(session, ticket, Handoff.QUEUE, "reopened", Author.SYSTEM)
+    elif ticket.handoff is Handoff.HUMAN and (person_gone or ticket.assignee_id is None):
+        _assign(session, ticket, None, None)
+        _move(session, ticket, Handoff.QUEUE, "nobody_there", Author.SYSTEM)

@@ -59,7 +59,7 @@ def _select() -> sa.Select[Any]:
     )
 
 
-def _narrowed(statement: sa.Select[Any], by: Filter) -> sa.Select[Any]:
+def _narrowed(statement: sa.Select[Any], principal: Principal, by: Filter) -> sa.Select[Any]:
     if by.status:
         statement = statement.where(Ticket.status.in_(by.status))
     if by.handoff:
@@ -73,12 +73,15 @@ def _narrowed(statement: sa.Select[Any], by: Filter) -> sa.Select[Any]:
     if by.contact_id:
         statement = statement.where(Ticket.contact_id == by.contact_id)
     if by.tag:
-        statement = statement.where(Ticket.tags.contains([by.tag]))
+        statement = statement.where(Ticket.tags.contains([by.tag]) if principal.inside else sa.false())
     if by.words:
         found = sa.select(Message.ticket_id).where(
-            Message.search.op("@@")(sa.func.websearch_to_tsquery("simple", by.words))
+            Message.search.op("@@")(sa.func.websearch_to_tsquery("simple", by.words)),
+            # What cannot be read cannot be searched either: a hit would tell what a note says.
+            visible_messages(principal),
+            Message.deleted_at.is_(None),
         )
-        conditions = [Ticket.id.in_(found)]
+        conditions: list[sa.ColumnElement[bool]] = [Ticket.id.in_(found)]
         if by.words.lstrip("#").isdecimal() and len(by.words) < 18:
             conditions.append(Ticket.number == int(by.words.lstrip("#")))
         statement = statement.where(sa.or_(*conditions))
@@ -90,7 +93,7 @@ async def list_tickets(
 ) -> tuple[list[TicketRow], str | None]:
     """A page of tickets, the most recently active first, and the cursor of the next."""
     statement = keyset.after(
-        _narrowed(scoped(_select(), principal), by),
+        _narrowed(scoped(_select(), principal), principal, by),
         [(Ticket.activity_at, datetime.fromisoformat), (Ticket.id, UUID)],
         cursor,
     ).limit(limit + 1)

@@ -13,11 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.accounts.models import ChannelAccount
 from core.accounts.service import spec_of
 from core.delivery.models import Delivery
+from core.delivery.queue import enqueue_delivery
 from core.delivery.render import split_text
 from core.errors import Conflict, Invalid, NotFound
 from core.ids import new_id
-from core.jobs.models import Lane
-from core.jobs.queue import enqueue
 from core.tickets import handoff
 from core.tickets.events import Kind, record
 from core.tickets.models import (
@@ -50,6 +49,8 @@ class Reply:
     cc: Sequence[str] = ()
     bcc: Sequence[str] = ()
     attachment_ids: Sequence[UUID] = ()
+    uploader_id: UUID | None = None
+    """Whose uploads `attachment_ids` are; None: the author's."""
     status: Status | None = None
     """The status after the reply; None leaves it."""
     correlation_id: UUID | None = None
@@ -116,7 +117,7 @@ async def post_reply(session: AsyncSession, ticket: Ticket, reply: Reply) -> Mes
     )
     session.add(message)
     await session.flush()
-    await bind_attachments(session, message.id, reply.attachment_ids, reply.author_id)
+    await bind_attachments(session, message.id, reply.attachment_ids, reply.uploader_id or reply.author_id)
     parts = split_text(reply.text, capabilities)
     for number, part in enumerate(parts):
         delivery = Delivery(
@@ -131,19 +132,13 @@ async def post_reply(session: AsyncSession, ticket: Ticket, reply: Reply) -> Mes
         )
         session.add(delivery)
         await session.flush()
-        await enqueue(
-            session,
-            "deliver.send",
-            {"delivery_id": str(delivery.id)},
-            lane=Lane.DELIVER,
-            fair_key=str(account.id),
-            correlation_id=reply.correlation_id,
-            max_attempts=20,
-        )
+        await enqueue_delivery(session, delivery.id, account.id, correlation_id=reply.correlation_id)
     ticket.preview = reply.text.strip()[:200]
     ticket.activity_at = sa.func.now()
-    if reply.author is Author.USER and reply.author_id is not None and ticket.handoff is not Handoff.HUMAN:
-        handoff.take_over(session, ticket, reply.author_id)
+    if reply.author is Author.USER:
+        await withdraw_drafts(session, ticket, "answered")
+        if ticket.handoff is not Handoff.HUMAN:
+            handoff.take_over(session, ticket, reply.author_id)
     if reply.status is not None and reply.status is not ticket.status:
         before, ticket.status = ticket.status, reply.status
         record(
@@ -156,8 +151,7 @@ async def post_reply(session: AsyncSession, ticket: Ticket, reply: Reply) -> Mes
             before=before.value,
             after=reply.status.value,
         )
-        if reply.status is Status.RESOLVED:
-            ticket.resolved_at = sa.func.now()
+        ticket.resolved_at = sa.func.now() if reply.status in (Status.RESOLVED, Status.CLOSED) else None
     record(
         session,
         ticket,
@@ -180,6 +174,18 @@ async def _answered(session: AsyncSession, ticket: Ticket, reply: Reply) -> Mess
     return message
 
 
+async def withdraw_drafts(session: AsyncSession, ticket: Ticket, reason: str) -> None:
+    """Drafts that the conversation has gone past: nobody shall send them by mistake."""
+    drafts = await session.scalars(
+        sa.update(Message)
+        .where(Message.ticket_id == ticket.id, Message.draft, Message.deleted_at.is_(None))
+        .values(deleted_at=sa.func.now())
+        .returning(Message.id)
+    )
+    for message_id in list(drafts):
+        record(session, ticket, Kind.DELETED, message_id=message_id, reason=reason)
+
+
 async def post_note(
     session: AsyncSession,
     ticket: Ticket,
@@ -188,6 +194,7 @@ async def post_note(
     author_name: str | None,
     text: str,
     attachment_ids: Sequence[UUID] = (),
+    uploader_id: UUID | None = None,
     author: Author = Author.USER,
 ) -> Message:
     """Adds a note that people inside see."""
@@ -204,7 +211,7 @@ async def post_note(
     )
     session.add(message)
     await session.flush()
-    await bind_attachments(session, message.id, attachment_ids, author_id)
+    await bind_attachments(session, message.id, attachment_ids, uploader_id or author_id)
     record(session, ticket, Kind.NOTE, actor=author, actor_id=author_id, message_id=message.id)
     return message
 

@@ -30,7 +30,7 @@ export function parseCatalogue(source: string): Record<string, Entry> {
         append = (text) => (id += text);
       } else if (line.startsWith("msgstr")) {
         const index = forms.push(unquote(line)) - 1;
-        append = (text) => (forms[index] += text);
+        append = (text) => (forms[index] = `${forms[index] ?? ""}${text}`);
       } else if (line.startsWith('"')) {
         append(unquote(line));
       }

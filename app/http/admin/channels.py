@@ -149,6 +149,9 @@ async def change_channel(account_id: UUID, body: ChannelChange, principal: Write
         await service.change(session, account, name=body.name, values=body.settings)
         if body.enabled is not None:
             account.state = AccountState.CONNECTED if body.enabled else AccountState.DISABLED
+            account.error = account.error_at = None
+            if body.enabled:
+                await unpark(session, account.id)
         audit(
             session,
             principal.ref,

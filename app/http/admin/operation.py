@@ -130,7 +130,7 @@ async def list_raws(
     statement = keyset.after(statement, [(Raw.seq, int)], cursor).limit(limit + 1)
     async with transaction() as session:
         rows = list(await session.scalars(statement))
-        counts = {state: 0 for state in RawState}
+        counts = dict.fromkeys(RawState, 0)
         for known, count in await session.execute(sa.select(Raw.state, sa.func.count()).group_by(Raw.state)):
             counts[known] = count
     following = keyset.encode([rows[limit - 1].seq]) if len(rows) > limit else None

@@ -7,9 +7,9 @@ from typing import Annotated
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncSession
 from fastapi import APIRouter, Query
 from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.http.access import ReadContacts, WriteContacts
 from app.http.idempotency import Once

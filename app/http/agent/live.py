@@ -18,12 +18,15 @@ from core.db import transaction
 from core.errors import AutoCRMError
 from core.people.access import Principal, Scope, require, scoped
 from core.people.models import Role, Team
+from core.tickets.events import Kind
 from core.tickets.models import Route, Ticket
 
 router = APIRouter()
 
 _CATCH_UP = 2000
 """Events a client may have missed; one that was away longer loads its lists anew."""
+_CUSTOMERS = frozenset({Kind.CREATED, Kind.REOPENED, Kind.MESSAGE, Kind.REPLY, Kind.EDITED, Kind.DELETED})
+"""What a customer hears of: that something was said. The timeline itself is for people inside."""
 _CHECK_EVERY = 30.0
 """Seconds between two looks whether the client may still be here."""
 
@@ -41,7 +44,9 @@ def may_see(principal: Principal, hidden: frozenset[UUID], found: LiveEvent | Fl
     if principal.role is Role.ADMIN:
         return True
     if principal.role is Role.CUSTOMER:
-        return found.contact_id == principal.contact_id and not found.inside_only
+        if principal.contact_id is None or found.contact_id != principal.contact_id or found.inside_only:
+            return False
+        return isinstance(found, LiveEvent) and found.event.kind in _CUSTOMERS
     return found.team_id not in hidden or found.assignee_id == principal.id
 
 
@@ -98,6 +103,8 @@ async def _send(
             await websocket.send_json({**found.payload, "ticket_id": str(found.ticket_id)})
     else:
         event = EventOut.model_validate(found.event).model_dump(mode="json")
+        if not principal.inside:
+            event |= {"data": {}, "actor_id": None}
         await websocket.send_json({"type": "event", "cursor": found.event.id, "event": event})
 
 

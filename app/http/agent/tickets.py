@@ -38,13 +38,18 @@ router = APIRouter(prefix="/tickets", tags=["tickets"])
 TicketId = Annotated[UUID, Path(description="The ticket's id.")]
 
 
-def ticket_out(row: TicketRow) -> TicketOut:
+def ticket_out(row: TicketRow, principal: Principal) -> TicketOut:
     ticket = row.ticket
+    fields = {name: getattr(ticket, name) for name in TicketOut.model_fields if name not in ("contact", "assignee")}
+    if not principal.inside:
+        # How people inside sort their work is not the customer's business.
+        fields |= {"tags": [], "custom": {}, "priority": Priority.NORMAL, "team_id": None, "linked_to_id": None}
+    assignee = row.assignee if principal.inside else None
     return TicketOut.model_validate(
         {
-            **{name: getattr(ticket, name) for name in TicketOut.model_fields if name not in ("contact", "assignee")},
+            **fields,
             "contact": ContactBrief(id=row.contact.id, name=row.contact.name, address=row.address),
-            "assignee": UserBrief.model_validate(row.assignee) if row.assignee else None,
+            "assignee": UserBrief.model_validate(assignee) if assignee else None,
         }
     )
 
@@ -168,7 +173,7 @@ async def list_tickets(
     )
     async with transaction() as session:
         rows, following = await queries.list_tickets(session, principal, by, cursor=cursor, limit=limit)
-    return Page(items=[ticket_out(row) for row in rows], next=following)
+    return Page(items=[ticket_out(row, principal) for row in rows], next=following)
 
 
 @router.post("", status_code=201)
@@ -190,9 +195,10 @@ async def start_ticket(body: NewTicket, principal: WriteTickets, once: Once) -> 
                 text=body.text,
                 html=body.html,
                 attachment_ids=body.attachment_ids,
+                uploader_id=principal.id,
             ),
         )
-        return ticket_out(await queries.get_ticket(session, principal, ticket.id))
+        return ticket_out(await queries.get_ticket(session, principal, ticket.id), principal)
 
     return await once(principal, body, TicketOut, act)
 
@@ -200,7 +206,7 @@ async def start_ticket(body: NewTicket, principal: WriteTickets, once: Once) -> 
 @router.get("/{ticket_id}")
 async def get_ticket(ticket_id: TicketId, principal: ReadTickets) -> TicketOut:
     async with transaction() as session:
-        return ticket_out(await queries.get_ticket(session, principal, ticket_id))
+        return ticket_out(await queries.get_ticket(session, principal, ticket_id), principal)
 
 
 @router.patch("/{ticket_id}")
@@ -211,7 +217,7 @@ async def change_ticket(ticket_id: TicketId, body: TicketChange, principal: Writ
         await queries.get_ticket(session, principal, ticket_id)
         values = body.model_dump(exclude_unset=True, exclude={"version"})
         await changes.change(session, ticket_id, values, actor_id=principal.user_id, version=body.version)
-        return ticket_out(await queries.get_ticket(session, principal, ticket_id))
+        return ticket_out(await queries.get_ticket(session, principal, ticket_id), principal)
 
 
 @router.get("/{ticket_id}/messages")
@@ -250,7 +256,8 @@ async def reply(ticket_id: TicketId, body: NewReply, principal: WriteTickets, on
             ticket,
             Reply(
                 author=Author.USER,
-                author_id=principal.id,
+                author_id=principal.user_id,
+                uploader_id=principal.id,
                 author_name=principal.name,
                 text=body.text,
                 html=changes.clean_html(body.html),
@@ -279,10 +286,10 @@ async def forward(ticket_id: TicketId, body: NewForward, principal: WriteTickets
             to=body.to,
             text=body.text,
             message_id=body.message_id,
-            user_id=principal.id,
+            user_id=principal.user_id,
             user_name=principal.name,
         )
-        return ticket_out(await queries.get_ticket(session, principal, ticket.id))
+        return ticket_out(await queries.get_ticket(session, principal, ticket.id), principal)
 
     return await once(principal, body, TicketOut, act)
 
@@ -297,7 +304,8 @@ async def note(ticket_id: TicketId, body: NewNote, principal: WriteTickets, once
         message = await post_note(
             session,
             await changes.lock(session, ticket_id),
-            author_id=principal.id,
+            author_id=principal.user_id,
+            uploader_id=principal.id,
             author_name=principal.name,
             text=body.text,
             attachment_ids=body.attachment_ids,
@@ -315,8 +323,8 @@ async def change_handoff(ticket_id: TicketId, body: HandoffChange, principal: Wr
         raise Forbidden("user_needed", "a key cannot take a ticket over; sign in as a user")
     async with transaction() as session:
         await queries.get_ticket(session, principal, ticket_id)
-        await changes.hand(session, ticket_id, body.to, principal.id)
-        return ticket_out(await queries.get_ticket(session, principal, ticket_id))
+        await changes.hand(session, ticket_id, body.to, principal.user_id)
+        return ticket_out(await queries.get_ticket(session, principal, ticket_id), principal)
 
 
 @router.post("/{ticket_id}/messages/{message_id}/verdict")
@@ -328,9 +336,9 @@ async def judge_draft(
     async with transaction() as session:
         await queries.get_ticket(session, principal, ticket_id)
         await changes.judge(
-            session, ticket_id, message_id, accept=body.accept, text=body.text, reason=body.reason, user_id=principal.id
+            session, ticket_id, message_id, accept=body.accept, text=body.text, reason=body.reason, user_id=principal.user_id
         )
-        return ticket_out(await queries.get_ticket(session, principal, ticket_id))
+        return ticket_out(await queries.get_ticket(session, principal, ticket_id), principal)
 
 
 def _inside(principal: Principal) -> None:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app.http.live import Fleeting, LiveEvent, events_after, feed, newest_event
 from app.http.widget.session import check_origin
-from channels.contract import RawInbound, Webhook
+from channels.contract import Identify, RawInbound
 from core.accounts.models import ChannelAccount
 from core.accounts.service import adapter_of
 from core.contacts.models import Identity
@@ -272,7 +272,7 @@ class _Chat:
         )  # fmt: skip
         try:
             async with adapter_of(self.account) as adapter:
-                assert isinstance(adapter, Webhook)
+                assert isinstance(adapter, Identify)
                 await receive(self.account.id, [adapter.identify(raw, ())])
         except (sa.exc.SQLAlchemyError, OSError, AutoCRMError) as error:
             log.warning("a chat message could not be stored: %s", type(error).__name__)

@@ -20,5 +20,11 @@ export type LabChannel = Schemas["LabChannel"];
 /** The client reads a list of pairs as a list of lists. */
 export type LabMail = Omit<Schemas["LabMail"], "headers"> & { headers: string[][] };
 
-export const STATUSES = ["open", "pending", "resolved", "closed", "spam"] as const satisfies readonly Status[];
+export const STATUSES = [
+  "open",
+  "pending",
+  "resolved",
+  "closed",
+  "spam",
+] as const satisfies readonly Status[];
 export const PRIORITIES = ["low", "normal", "high", "urgent"] as const satisfies readonly Priority[];

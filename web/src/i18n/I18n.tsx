@@ -54,7 +54,6 @@ export function I18nProvider({ children }: { children: ReactNode }) {
       has: (id) => texts.has(id),
       formats: new Formats(language),
     };
-    // eslint-disable-next-line react-hooks/exhaustive-deps -- `loaded` is made anew on every render for English
   }, [loaded?.language, loaded?.entries]);
 
   useEffect(() => {

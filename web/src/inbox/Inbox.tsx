@@ -34,7 +34,11 @@ export function Inbox({ me }: { me: Me }) {
 
   if (!matches) return <Redirect to="/inbox/open" replace />;
   return (
-    <div className="inbox" data-ticket={ticketId === undefined ? undefined : true} data-sidebar={sidebar || undefined}>
+    <div
+      className="inbox"
+      data-ticket={ticketId === undefined ? undefined : true}
+      data-sidebar={sidebar || undefined}
+    >
       <a className="skip-link" href="#ticket">
         {t("nav.skip")}
       </a>

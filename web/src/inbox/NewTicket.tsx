@@ -73,7 +73,13 @@ export function NewTicket({ onClose, onMade }: Props) {
             ))}
           </Select>
           <div className="two">
-            <Field label={t("new.to")} required value={to} dir="ltr" onChange={(event) => setTo(event.target.value)} />
+            <Field
+              label={t("new.to")}
+              required
+              value={to}
+              dir="ltr"
+              onChange={(event) => setTo(event.target.value)}
+            />
             <Field label={t("new.name")} value={name} onChange={(event) => setName(event.target.value)} />
           </div>
           {capabilities?.subject && (

@@ -43,7 +43,11 @@ export function Sidebar({ me, view, onNavigate, onCompose, onHelp }: Props) {
             const Icon = VIEWS[id].icon;
             return (
               <li key={id}>
-                <Link href={`/inbox/${id}`} aria-current={id === view ? "page" : undefined} onClick={onNavigate}>
+                <Link
+                  href={`/inbox/${id}`}
+                  aria-current={id === view ? "page" : undefined}
+                  onClick={onNavigate}
+                >
                   <Icon aria-hidden size={17} />
                   <span>{t(`view.${id}`)}</span>
                 </Link>

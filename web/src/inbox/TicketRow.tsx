@@ -27,7 +27,11 @@ export const TicketRow = memo(function TicketRow({ ticket, href, open }: Props) 
           <span className="row-top">
             <bdi className="row-who">{who}</bdi>
             <ChannelIcon channel={ticket.channel} size={13} />
-            <time className="row-time" dateTime={ticket.activity_at} title={formats.moment(ticket.activity_at)}>
+            <time
+              className="row-time"
+              dateTime={ticket.activity_at}
+              title={formats.moment(ticket.activity_at)}
+            >
               {formats.ago(ticket.activity_at, now)}
             </time>
           </span>

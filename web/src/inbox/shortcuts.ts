@@ -30,7 +30,8 @@ export function useShortcut(key: string, act: () => void, enabled = true): void 
   useEffect(() => {
     if (!enabled) return;
     const onKey = (event: KeyboardEvent) => {
-      if (event.key !== key || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+      if (event.key !== key || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented)
+        return;
       if (typing(event.target) || document.querySelector("dialog[open]") !== null) return;
       event.preventDefault();
       current.current();

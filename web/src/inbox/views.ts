@@ -1,4 +1,13 @@
-import { CheckCheck, Hourglass, Inbox, ScanEye, Sparkles, UserRound, UserRoundX, type LucideIcon } from "lucide-react";
+import {
+  CheckCheck,
+  Hourglass,
+  Inbox,
+  ScanEye,
+  Sparkles,
+  UserRound,
+  UserRoundX,
+  type LucideIcon,
+} from "lucide-react";
 import type { Handoff, Status, Ticket } from "../api/types";
 
 /** What a list is narrowed to. */

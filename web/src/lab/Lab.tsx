@@ -23,7 +23,11 @@ export default function Lab() {
   const [chosen, setChosen] = useState("");
   const channels = useQuery({
     queryKey: keys.labChannels,
-    queryFn: async () => (await unwrap(api.GET("/api/v1/lab/channels"))).items,
+    queryFn: async () => {
+      const { items } = await unwrap(api.GET("/api/v1/lab/channels"));
+      // What can be written to right here stands first.
+      return items.toSorted((a, b) => Number(isPage(a.address)) - Number(isPage(b.address)));
+    },
   });
   const channel = channels.data?.find((one) => one.account_id === chosen) ?? channels.data?.[0];
 

@@ -155,22 +155,25 @@ export function Mailbox({ accountId, address }: Props) {
         <h2 id={`${textId}-inbox`}>{t("lab.mailbox", { address: from })}</h2>
         {mailbox.isPending ? (
           <Spinner />
-        ) : mailbox.isError && mailbox.data === undefined ? (
+        ) : mailbox.isError ? (
           <ErrorState error={mailbox.error} onRetry={() => void mailbox.refetch()} />
-        ) : mailbox.data?.length === 0 ? (
+        ) : mailbox.data.length === 0 ? (
           <EmptyState icon={MailOpen} title={t("lab.no_mail")}>
             <p className="muted">{t("lab.no_mail_hint")}</p>
           </EmptyState>
         ) : (
           <ol className="mails" aria-live="polite">
-            {mailbox.data?.map((one, index) => (
+            {mailbox.data.map((one, index) => (
               <li key={one.message_id}>
                 <Mail
                   mail={one}
                   open={index === 0}
                   onReply={() => {
                     setAnswering(one);
-                    write({ subject: /^re:/i.test(one.subject) ? one.subject : `Re: ${one.subject}`, text: "" });
+                    write({
+                      subject: /^re:/i.test(one.subject) ? one.subject : `Re: ${one.subject}`,
+                      text: "",
+                    });
                     document.getElementById(textId)?.focus();
                   }}
                 />

@@ -10,7 +10,15 @@ type Listener<T> = (value: T) => void;
 class Hub {
   readonly events = new Set<Listener<TicketEvent[]>>();
   readonly typing = new Set<Listener<Typing>>();
-  connection: LiveConnection | null = null;
+  private connection: LiveConnection | null = null;
+
+  attach(connection: LiveConnection | null): void {
+    this.connection = connection;
+  }
+
+  sendTyping(ticketId: string, active: boolean): void {
+    this.connection?.sendTyping(ticketId, active);
+  }
 }
 
 const HubContext = createContext(new Hub());
@@ -63,7 +71,7 @@ export function useSendTyping(ticketId: string): (active: boolean) => void {
     if (active && now - sentAt.current < TYPING_SHOWN / 2) return;
     if (!active && sentAt.current === 0) return;
     sentAt.current = active ? now : 0;
-    hub.connection?.sendTyping(ticketId, active);
+    hub.sendTyping(ticketId, active);
   };
 }
 
@@ -86,11 +94,11 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       onGap: () => void client.invalidateQueries({ queryKey: keys.tickets }),
       onSignedOut: () => client.setQueryData(keys.me, null),
     });
-    hub.connection = connection;
+    hub.attach(connection);
     connection.start();
     return () => {
       connection.stop();
-      hub.connection = null;
+      hub.attach(null);
     };
   }, [client, hub]);
 

@@ -61,7 +61,9 @@ export function NewPassword({ token }: { token: string }) {
   const [password, setPassword] = useState("");
   const change = useMutation({
     mutationFn: () =>
-      unwrap(api.POST("/api/v1/password-resets/{token}", { params: { path: { token } }, body: { password } })),
+      unwrap(
+        api.POST("/api/v1/password-resets/{token}", { params: { path: { token } }, body: { password } }),
+      ),
   });
 
   return (

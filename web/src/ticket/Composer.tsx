@@ -192,7 +192,11 @@ export function Composer({ ref, ticket, messages, own }: Props) {
       <div className="composer-foot">
         {filesAllowed && (
           <>
-            <IconButton icon={Paperclip} label={t("composer.attach")} onClick={() => picker.current?.click()} />
+            <IconButton
+              icon={Paperclip}
+              label={t("composer.attach")}
+              onClick={() => picker.current?.click()}
+            />
             <input
               ref={picker}
               type="file"

@@ -1,5 +1,14 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { Check, CheckCheck, CircleAlert, CircleHelp, CircleSlash, Clock3, Unplug, type LucideIcon } from "lucide-react";
+import {
+  Check,
+  CheckCheck,
+  CircleAlert,
+  CircleHelp,
+  CircleSlash,
+  Clock3,
+  Unplug,
+  type LucideIcon,
+} from "lucide-react";
 import { api, unwrap } from "../api/client";
 import { keys } from "../api/keys";
 import type { Delivery } from "../api/types";
@@ -22,7 +31,17 @@ const ICONS: Record<State, LucideIcon> = {
 };
 
 /** The parts of a message are one thing to the reader: the worst of them counts. */
-const WORST: State[] = ["failed", "held", "parked", "cancelled", "pending", "sending", "sent", "delivered", "read"];
+const WORST: State[] = [
+  "failed",
+  "held",
+  "parked",
+  "cancelled",
+  "pending",
+  "sending",
+  "sent",
+  "delivered",
+  "read",
+];
 
 interface Props {
   deliveries: Delivery[];

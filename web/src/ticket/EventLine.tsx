@@ -1,4 +1,13 @@
-import { Link as LinkIcon, CircleDot, ArrowRightLeft, RotateCcw, SmilePlus, Trash2, UserX, type LucideIcon } from "lucide-react";
+import {
+  Link as LinkIcon,
+  CircleDot,
+  ArrowRightLeft,
+  RotateCcw,
+  SmilePlus,
+  Trash2,
+  UserX,
+  type LucideIcon,
+} from "lucide-react";
 import { Link } from "wouter";
 import type { TicketEvent } from "../api/types";
 import { useI18n } from "../i18n/I18n";

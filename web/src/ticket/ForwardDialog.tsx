@@ -47,10 +47,23 @@ export function ForwardDialog({ ticket, message, onClose }: Props) {
           forward.mutate();
         }}
       >
-        <Field label={t("new.to")} required autoFocus dir="ltr" value={to} onChange={(event) => setTo(event.target.value)} />
+        <Field
+          label={t("new.to")}
+          required
+          autoFocus
+          dir="ltr"
+          value={to}
+          onChange={(event) => setTo(event.target.value)}
+        />
         <div className="field">
           <label htmlFor={textId}>{t("forward.text")}</label>
-          <textarea id={textId} rows={4} dir="auto" value={text} onChange={(event) => setText(event.target.value)} />
+          <textarea
+            id={textId}
+            rows={4}
+            dir="auto"
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+          />
         </div>
         <blockquote className="quoted" dir="auto">
           {message.text.slice(0, 600)}

@@ -21,7 +21,11 @@ const STYLE = `
 `;
 
 /** The document for the frame: pictures of the mail itself in place, remote ones only when asked for. */
-function frameDocument(html: string, attachments: Attachment[], images: boolean): { source: string; remote: number } {
+function frameDocument(
+  html: string,
+  attachments: Attachment[],
+  images: boolean,
+): { source: string; remote: number } {
   const page = new DOMParser().parseFromString(html, "text/html");
   let remote = 0;
   for (const image of page.querySelectorAll("img")) {
@@ -43,7 +47,10 @@ function frameDocument(html: string, attachments: Attachment[], images: boolean)
   const sources = images ? "'self' data: https: http:" : "'self' data:";
   const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src ${sources}`;
   const head = `<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${policy}"><meta name="referrer" content="no-referrer"><base target="_blank"><style>${STYLE}</style>`;
-  return { source: `<!doctype html><html><head>${head}</head><body dir="auto">${page.body.innerHTML}</body></html>`, remote };
+  return {
+    source: `<!doctype html><html><head>${head}</head><body dir="auto">${page.body.innerHTML}</body></html>`,
+    remote,
+  };
 }
 
 /**
@@ -54,7 +61,10 @@ export function MailFrame({ html, attachments = [], title }: Props) {
   const { t } = useI18n();
   const [images, setImages] = useState(false);
   const [height, setHeight] = useState(120);
-  const { source, remote } = useMemo(() => frameDocument(html, attachments, images), [html, attachments, images]);
+  const { source, remote } = useMemo(
+    () => frameDocument(html, attachments, images),
+    [html, attachments, images],
+  );
   return (
     <div className="mail-frame">
       {remote > 0 && !images && (

@@ -1,4 +1,15 @@
-import { BookOpen, Bot, Forward, Gauge, Languages, Lock, Paperclip, Reply, ShieldAlert, ShieldQuestion } from "lucide-react";
+import {
+  BookOpen,
+  Bot,
+  Forward,
+  Gauge,
+  Languages,
+  Lock,
+  Paperclip,
+  Reply,
+  ShieldAlert,
+  ShieldQuestion,
+} from "lucide-react";
 import { useState } from "react";
 import { useChannelType } from "../api/queries";
 import type { Message, Ticket } from "../api/types";
@@ -69,7 +80,9 @@ export function MessageCard({ ticket, message, onForward, onReply }: Props) {
               {t("message.unverified")}
             </Badge>
           )}
-          {message.automation !== "none" && incoming && <Badge>{t(`automation.${message.automation}`)}</Badge>}
+          {message.automation !== "none" && incoming && (
+            <Badge>{t(`automation.${message.automation}`)}</Badge>
+          )}
           {message.language && message.language !== ticket.language && (
             <Badge icon={Languages}>{formats.languageName(message.language)}</Badge>
           )}
@@ -138,7 +151,12 @@ export function MessageContent({ message }: { message: Message }) {
       {(formatted || message.quoted || message.signature) && (
         <div className="message-more">
           {formatted && message.text.trim() !== "" && (
-            <button type="button" className="text-button" aria-pressed={asSent} onClick={() => setAsSent(!asSent)}>
+            <button
+              type="button"
+              className="text-button"
+              aria-pressed={asSent}
+              onClick={() => setAsSent(!asSent)}
+            >
               {asSent ? t("message.show_text") : t("message.show_formatted")}
             </button>
           )}

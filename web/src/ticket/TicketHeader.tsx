@@ -26,7 +26,12 @@ export function TicketHeader({ ticket, me, actions, back }: Props) {
   return (
     <header className="ticket-head">
       <div className="ticket-head-top">
-        <Link href={back.href} className="icon-button back-button" aria-label={t("nav.back")} title={t("nav.back")}>
+        <Link
+          href={back.href}
+          className="icon-button back-button"
+          aria-label={t("nav.back")}
+          title={t("nav.back")}
+        >
           <BackIcon aria-hidden size={18} className="directional" />
         </Link>
         <div className="ticket-title">

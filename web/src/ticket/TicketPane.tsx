@@ -58,7 +58,13 @@ export function TicketPane({ id, me, back }: Props) {
   return (
     <article className="ticket" aria-label={`#${ticket.data.number}`}>
       <TicketHeader ticket={ticket.data} me={me} actions={actions} back={back} />
-      <div className="timeline-scroll" ref={scroller} tabIndex={0} role="region" aria-label={t("ticket.timeline")}>
+      <div
+        className="timeline-scroll"
+        ref={scroller}
+        tabIndex={0}
+        role="region"
+        aria-label={t("ticket.timeline")}
+      >
         <Timeline
           ticket={ticket.data}
           messages={messages.data}

@@ -16,8 +16,7 @@ interface Props {
 }
 
 type Entry =
-  | { kind: "message"; at: string; message: Message }
-  | { kind: "event"; at: string; event: TicketEvent };
+  { kind: "message"; at: string; message: Message } | { kind: "event"; at: string; event: TicketEvent };
 
 /** Messages and notes, with what happened between them, oldest first. */
 export function Timeline({ ticket, messages, events, onForward, onReply }: Props) {
@@ -61,7 +60,12 @@ export function Timeline({ ticket, messages, events, onForward, onReply }: Props
                   {entry.message.draft ? (
                     <DraftCard ticket={ticket} message={entry.message} />
                   ) : (
-                    <MessageCard ticket={ticket} message={entry.message} onForward={onForward} onReply={onReply} />
+                    <MessageCard
+                      ticket={ticket}
+                      message={entry.message}
+                      onForward={onForward}
+                      onReply={onReply}
+                    />
                   )}
                 </li>
               ),

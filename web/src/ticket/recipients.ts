@@ -26,7 +26,9 @@ export function replyAll(messages: Message[], own: Set<string>, customer: string
   const newest = messages.findLast((message) => message.direction === "in" && message.deleted_at === null);
   if (newest === undefined) return [];
   const others = [...addresses(newest.recipients, "to"), ...addresses(newest.recipients, "cc")];
-  const left = others.filter((address) => !own.has(withoutTag(address)) && address.toLowerCase() !== customer?.toLowerCase());
+  const left = others.filter(
+    (address) => !own.has(withoutTag(address)) && address.toLowerCase() !== customer?.toLowerCase(),
+  );
   return [...new Set(left)];
 }
 

@@ -22,7 +22,8 @@ export function useTicketActions(id: string): TicketActions {
   function onError(error: unknown): void {
     toast(errorText(error));
     // Somebody else was first, or the ticket has gone: show what is.
-    if (isProblem(error, 409) || isProblem(error, 404)) void client.invalidateQueries({ queryKey: keys.ticket(id) });
+    if (isProblem(error, 409) || isProblem(error, 404))
+      void client.invalidateQueries({ queryKey: keys.ticket(id) });
   }
 
   const change = useMutation({

@@ -8,7 +8,10 @@ function hue(text: string): number {
 
 /** The first letters of a name, or of an address, in a colour of their own. */
 export function Avatar({ name }: { name: string }) {
-  const words = name.replace(/@.*/, "").split(/[\s._-]+/).filter(Boolean);
+  const words = name
+    .replace(/@.*/, "")
+    .split(/[\s._-]+/)
+    .filter(Boolean);
   const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0]];
   const initials = letters.map((word) => Array.from(word ?? "?")[0] ?? "").join("");
   return (

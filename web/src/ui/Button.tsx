@@ -9,7 +9,15 @@ interface Props extends ButtonHTMLAttributes<HTMLButtonElement> {
   children: ReactNode;
 }
 
-export function Button({ tone = "plain", icon: Icon, busy = false, children, onClick, type, ...rest }: Props) {
+export function Button({
+  tone = "plain",
+  icon: Icon,
+  busy = false,
+  children,
+  onClick,
+  type,
+  ...rest
+}: Props) {
   return (
     <button
       {...rest}
@@ -33,7 +41,13 @@ interface IconProps extends ButtonHTMLAttributes<HTMLButtonElement> {
 /** A button that shows only a picture; its label is read and shown as a hint. */
 export function IconButton({ icon: Icon, label, ...rest }: IconProps) {
   return (
-    <button type="button" {...rest} className={`icon-button ${rest.className ?? ""}`} aria-label={label} title={label}>
+    <button
+      type="button"
+      {...rest}
+      className={`icon-button ${rest.className ?? ""}`}
+      aria-label={label}
+      title={label}
+    >
       <Icon aria-hidden size={18} />
     </button>
   );

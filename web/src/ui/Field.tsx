@@ -33,7 +33,12 @@ export function Select({ label, bare = false, children, ...select }: SelectProps
   const id = useId();
   if (bare) {
     return (
-      <select {...select} className={`select-bare ${select.className ?? ""}`} aria-label={label} title={label}>
+      <select
+        {...select}
+        className={`select-bare ${select.className ?? ""}`}
+        aria-label={label}
+        title={label}
+      >
         {children}
       </select>
     );

@@ -9,7 +9,8 @@ export function useErrorText(): (error: unknown) => string {
     const id = `error.${error.code}`;
     if (has(id)) {
       const values = Object.entries(error.params).filter(
-        (pair): pair is [string, string | number] => typeof pair[1] === "string" || typeof pair[1] === "number",
+        (pair): pair is [string, string | number] =>
+          typeof pair[1] === "string" || typeof pair[1] === "number",
       );
       return t(id, Object.fromEntries(values));
     }

@@ -1,0 +1,1 @@
+"""What tests need to exist already: one module per room of the core."""
