@@ -4,5 +4,6 @@ import ai.embedding
 import ai.reply
 import core.delivery.send
 import core.intake.process
+import core.people.resets
 
 __all__ = ["ai", "core"]

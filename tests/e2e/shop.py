@@ -23,7 +23,18 @@ CHROMIUM = os.environ.get("AUTOCRM_CHROMIUM", "/usr/bin/chromium")
 SUPPORT = "support@fernweh.example"
 AGENT = "agnes@fernweh.example"
 
-_SEED = "import asyncio; from app.demo.seed import seed_demo; asyncio.run(seed_demo())"
+_SEED = """
+import asyncio
+from ai.embedding import embed_missing
+from ai.providers.vectors import LocalEmbedder
+from app.demo.seed import seed_demo
+
+async def seed() -> None:
+    await seed_demo()
+    await embed_missing(LocalEmbedder())
+
+asyncio.run(seed())
+"""
 
 
 @dataclass

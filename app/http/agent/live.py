@@ -16,7 +16,7 @@ from app.http.live import Fleeting, LiveEvent, events_after, feed, newest_event
 from app.http.shapes import EventOut
 from core.db import transaction
 from core.errors import AutoCRMError
-from core.people.access import Principal, Scope, require, scoped
+from core.people.access import Principal, Scope, require, visible_tickets
 from core.people.models import Role, Team
 from core.tickets.events import Kind
 from core.tickets.models import Route, Ticket
@@ -134,19 +134,17 @@ async def _typing(principal: Principal, said: _Typing) -> None:
     async with transaction() as session:
         row = (
             await session.execute(
-                scoped(sa.select(Ticket, Route.conversation), principal)
+                sa.select(Ticket, Route.conversation)
                 .join(Route, Route.ticket_id == Ticket.id)
-                .where(Ticket.id == said.ticket_id, Route.active)
+                .where(Ticket.id == said.ticket_id, Route.active, visible_tickets(principal))
                 .limit(1)
             )
         ).one_or_none()
     if row is not None:
-        ticket: Ticket = row[0]
+        ticket, conversation = row
+        payload = {"type": "typing", "active": said.active, "name": principal.name, "from": "agent"}
         await feed.publish(
-            Fleeting(
-                row[1], ticket.id, ticket.contact_id, ticket.team_id, ticket.assignee_id,
-                {"type": "typing", "active": said.active, "name": principal.name, "from": "agent"},
-            )  # fmt: skip
+            Fleeting(conversation, ticket.id, ticket.contact_id, ticket.team_id, ticket.assignee_id, payload)
         )
 
 

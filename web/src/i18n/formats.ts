@@ -36,7 +36,7 @@ export class Formats {
   /** As lists show it: minutes and hours within a day, then the date. */
   ago(at: string, now: number): string {
     const elapsed = Math.max(0, now - Date.parse(at));
-    if (elapsed < MINUTE) return this.relative.format(0, "minute");
+    if (elapsed < MINUTE) return this.relative.format(0, "second");
     if (elapsed < HOUR) return this.relative.format(-Math.floor(elapsed / MINUTE), "minute");
     if (elapsed < DAY) return this.relative.format(-Math.floor(elapsed / HOUR), "hour");
     return this.day(at);

@@ -1,20 +1,21 @@
-import { useQueryClient } from "@tanstack/react-query";
 import { FlaskConical, Keyboard, LogOut, PenLine, Settings2, WifiOff } from "lucide-react";
 import { useState } from "react";
 import { Link } from "wouter";
 import { api, unwrap } from "../api/client";
-import { keys } from "../api/keys";
 import { useDemo } from "../api/queries";
 import type { Me } from "../api/types";
 import { chosenTheme, rememberTheme, THEMES, type Theme } from "../app/theme";
 import { useI18n } from "../i18n/I18n";
 import { LANGUAGES, supported } from "../i18n/languages";
 import { useLiveState } from "../live/LiveProvider";
+import { forgetDrafts } from "../ticket/drafts";
 import { Avatar } from "../ui/Avatar";
 import { Button } from "../ui/Button";
 import { Select } from "../ui/Field";
 import { Logo } from "../ui/Logo";
 import { Menu } from "../ui/Menu";
+import { useToast } from "../ui/Toasts";
+import { useErrorText } from "../ui/useErrorText";
 import { VIEW_IDS, VIEWS, type ViewId } from "./views";
 
 interface Props {
@@ -87,7 +88,8 @@ export function Sidebar({ me, view, onNavigate, onCompose, onHelp }: Props) {
 
 function SettingsMenu() {
   const { t, language, setLanguage } = useI18n();
-  const client = useQueryClient();
+  const toast = useToast();
+  const errorText = useErrorText();
   const [theme, setTheme] = useState<Theme>(chosenTheme);
   return (
     <Menu label={t("settings.title")} trigger={<Settings2 aria-hidden size={18} />}>
@@ -123,11 +125,12 @@ function SettingsMenu() {
             icon={LogOut}
             onClick={() => {
               void unwrap(api.DELETE("/api/v1/session"))
-                .catch(() => undefined)
                 .then(() => {
-                  client.clear();
-                  client.setQueryData(keys.me, null);
-                });
+                  // Nothing of what was read or written stays behind for the next one at this desk.
+                  forgetDrafts();
+                  location.assign("/");
+                })
+                .catch((error: unknown) => toast(errorText(error)));
             }}
           >
             {t("settings.sign_out")}

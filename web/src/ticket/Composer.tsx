@@ -113,37 +113,39 @@ export function Composer({ ref, ticket, messages, own }: Props) {
         uploads.add(event.dataTransfer.files);
       }}
     >
-      <div className="composer-tabs" role="group" aria-label={t("composer.kind")}>
-        {(["reply", "note"] as const).map((one) => {
-          const Icon = one === "reply" ? Reply : Lock;
-          return (
-            <button
-              key={one}
-              type="button"
-              aria-pressed={mode === one}
-              onClick={() => {
-                setDraft((before) => ({ ...before, mode: one }));
-                area.current?.focus();
-              }}
-            >
-              <Icon aria-hidden size={15} />
-              {t(`composer.${one}`)}
-            </button>
-          );
-        })}
-      </div>
-      {copies && (
-        <div className="composer-cc">
-          <label htmlFor={`${id}-cc`}>{t("composer.cc")}</label>
-          <input
-            id={`${id}-cc`}
-            dir="ltr"
-            value={cc}
-            disabled={send.isPending}
-            onChange={(event) => setDraft((before) => ({ ...before, cc: event.target.value }))}
-          />
+      <div className="composer-head">
+        <div className="composer-tabs" role="group" aria-label={t("composer.kind")}>
+          {(["reply", "note"] as const).map((one) => {
+            const Icon = one === "reply" ? Reply : Lock;
+            return (
+              <button
+                key={one}
+                type="button"
+                aria-pressed={mode === one}
+                onClick={() => {
+                  setDraft((before) => ({ ...before, mode: one }));
+                  area.current?.focus();
+                }}
+              >
+                <Icon aria-hidden size={15} />
+                {t(`composer.${one}`)}
+              </button>
+            );
+          })}
         </div>
-      )}
+        {copies && (
+          <div className="composer-cc">
+            <label htmlFor={`${id}-cc`}>{t("composer.cc")}</label>
+            <input
+              id={`${id}-cc`}
+              dir="ltr"
+              value={cc}
+              disabled={send.isPending}
+              onChange={(event) => setDraft((before) => ({ ...before, cc: event.target.value }))}
+            />
+          </div>
+        )}
+      </div>
       <textarea
         ref={area}
         dir="auto"

@@ -26,3 +26,9 @@ export function storeDraft(ticketId: string, draft: Draft): void {
   if (draft.reply === "" && draft.note === "") localStorage.removeItem(PREFIX + ticketId);
   else localStorage.setItem(PREFIX + ticketId, JSON.stringify(draft));
 }
+
+export function forgetDrafts(): void {
+  for (const name of Object.keys(localStorage)) {
+    if (name.startsWith(PREFIX)) localStorage.removeItem(name);
+  }
+}
