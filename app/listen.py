@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,8 @@ POLL_EVERY = 60.0
 """Seconds between two polls of an account that can be polled, whatever its listener says."""
 _LOOK = 5.0
 """Seconds between two looks at which accounts there are."""
+_BELIEVED = 2.0
+"""Seconds for which the account of a recipient is not looked up again."""
 
 
 async def serve_channels(ready: Callable[[str, int], None]) -> None:
@@ -43,10 +46,20 @@ async def serve_channels(ready: Callable[[str, int], None]) -> None:
 
 
 async def _serve(channel: str, adapter: Server, ready: Callable[[str, int], None]) -> None:
+    known: dict[str, tuple[float, str]] = {}
+
     async def resolve(recipient: str) -> str | None:
+        """An account found is believed for `_BELIEVED` seconds; one not found is looked for each time."""
+        until, account = known.get(recipient, (0.0, ""))
+        if time.monotonic() < until:
+            return account
         async with transaction() as session:
             found = await by_recipient(session, channel, recipient)
-        return str(found) if found else None
+        if found is None:
+            known.pop(recipient, None)
+            return None
+        known[recipient] = time.monotonic() + _BELIEVED, str(found)
+        return str(found)
 
     config = ServerConfig(
         host=settings().smtp_host,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -135,6 +136,31 @@ async def transaction() -> AsyncIterator[AsyncSession]:
         actions = session.info.pop("after_commit", {})
     for action in actions.values():
         action()
+
+
+Statement = tuple[str, Mapping[str, Any]]
+"""SQL with `%(name)s` places, as psycopg takes it, and their values."""
+
+
+async def pipelined(session: AsyncSession, statements: Sequence[Statement]) -> list[int]:
+    """Runs the statements in this order, in the session's transaction and in one round trip; returns their row counts.
+
+    For the hot paths only: it goes past the ORM, so what the session holds must be flushed before and is not refreshed
+    after. Raises SQLAlchemy's errors, as everything else that speaks to the database does.
+    """
+    connection = await session.connection()
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert isinstance(driver, psycopg.AsyncConnection)
+    try:
+        async with driver.pipeline():
+            cursors = [await driver.execute(sql, values) for sql, values in statements]
+    except psycopg.Error as error:
+        if driver.closed:
+            await connection.invalidate()
+        raise sa.exc.DBAPIError.instance(
+            "pipeline", None, error, psycopg.Error, hide_parameters=True, connection_invalidated=driver.closed
+        ) from error
+    return [cursor.rowcount for cursor in cursors]
 
 
 async def advisory_lock(session: AsyncSession, *parts: object) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
@@ -21,43 +23,101 @@ from core.jobs.queue import ring_after_commit
 from core.settings import settings
 from core.storable import storable, storable_text
 
-# One statement, one round trip: the raw, its job (only where the raw is new), the account's last sign of life.
-_RECEIVE = sa.text(
-    """
+# One statement, one round trip: the raw, and its job only where the raw is new.
+_RECEIVE = """
     WITH raw AS (
         INSERT INTO raws (id, account_id, external_id, order_key, body, blob_key, size, sha256, content_type,
                           headers, transport, state, attempts)
-        VALUES (:id, :account_id, :external_id, :order_key, :body, :blob_key, :size, :sha256, :content_type,
-                CAST(:headers AS jsonb), CAST(:transport AS jsonb), 'received', 0)
+        VALUES (%(id)s, %(account_id)s, %(external_id)s, %(order_key)s, %(body)s, %(blob_key)s, %(size)s, %(sha256)s,
+                %(content_type)s, CAST(%(headers)s AS jsonb), CAST(%(transport)s AS jsonb), 'received', 0)
         ON CONFLICT (account_id, external_id) DO NOTHING
         RETURNING id, account_id
     )
     INSERT INTO jobs (id, lane, name, args, fair_key, max_attempts, correlation_id)
-    SELECT :job_id, 'intake', 'intake.process', jsonb_build_object('raw_id', raw.id), raw.account_id::text, 12, raw.id
+    SELECT %(job_id)s, 'intake', 'intake.process', jsonb_build_object('raw_id', raw.id), raw.account_id::text, 12, raw.id
     FROM raw
-    """
-)
-_CURSOR = sa.text("UPDATE channel_accounts SET cursor = CAST(:cursor AS jsonb) WHERE id = :account_id")
+"""
+_CURSOR = "UPDATE channel_accounts SET cursor = CAST(%(cursor)s AS jsonb) WHERE id = %(account_id)s"
+_TOGETHER = 64
+"""Calls that share a commit at most."""
 
 
 async def receive(account_id: UUID, raws: Sequence[RawInbound], cursor: Cursor | None = None) -> Stored:
     """Commits `raws` and `cursor` together. Raises TooLarge, or what the database raises: then nothing is stored."""
     rows = [await _row(account_id, raw) for raw in raws]
     await failpoint("intake.before_commit")
-    new = 0
-    async with transaction() as session:
-        if len(rows) > 1:
-            # Two batches that hold the same raws in different orders would wait for each other for ever.
-            await advisory_lock(session, "receive", account_id)
-        for row in rows:
-            done = await session.execute(_RECEIVE, row)
-            new += done.rowcount  # type: ignore[attr-defined]
-        if cursor is not None:
-            await session.execute(_CURSOR, {"account_id": account_id, "cursor": json.dumps(dict(cursor))})
-        if new:
-            ring_after_commit(session, Lane.INTAKE)
+    statements = [(_RECEIVE, row) for row in rows]
+    if cursor is not None:
+        statements.append((_CURSOR, {"account_id": account_id, "cursor": json.dumps(dict(cursor))}))
+    new = sum((await _door().put(statements))[: len(rows)])
     await failpoint("intake.after_commit")
     return Stored.STORED if new else Stored.DUPLICATE
+
+
+class _Door:
+    """Commits what arrives at the same time together: while one commit is under way, the next gathers.
+
+    A call returns when its own rows are committed. Where a shared commit fails because of one call's rows, each call
+    is tried alone, so that nobody pays for another's.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[list[Statement], asyncio.Future[list[int]]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def put(self, statements: list[Statement]) -> list[int]:
+        """Row counts, after the commit. Statements of one call are committed or refused together."""
+        if not statements:
+            return []
+        done: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((statements, done))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write(), name="door")
+        return await done
+
+    async def _write(self) -> None:
+        while self._waiting:
+            calls, self._waiting = self._waiting[:_TOGETHER], self._waiting[_TOGETHER:]
+            try:
+                await self._commit(calls)
+            except (sa.exc.IntegrityError, sa.exc.DataError) as error:
+                for call in calls:
+                    if len(calls) == 1:
+                        _settle(call[1], error)
+                        continue
+                    try:
+                        await self._commit([call])
+                    except Exception as own:
+                        _settle(call[1], own)
+            except BaseException as error:
+                for _statements, done in calls:
+                    _settle(done, error)
+                if not isinstance(error, Exception):
+                    raise
+
+    async def _commit(self, calls: list[tuple[list[Statement], asyncio.Future[list[int]]]]) -> None:
+        async with transaction() as session:
+            counts = await pipelined(session, [one for statements, _done in calls for one in statements])
+            if any(counts):
+                ring_after_commit(session, Lane.INTAKE)
+        at = 0
+        for statements, done in calls:
+            if not done.done():
+                done.set_result(counts[at : at + len(statements)])
+            at += len(statements)
+
+
+def _settle(done: asyncio.Future[list[int]], error: BaseException) -> None:
+    if not done.done():
+        done.set_exception(error)
+
+
+_doors: WeakKeyDictionary[asyncio.AbstractEventLoop, _Door] = WeakKeyDictionary()
+
+
+def _door() -> _Door:
+    """The door of the running event loop."""
+    return _doors.setdefault(asyncio.get_running_loop(), _Door())
 
 
 async def _row(account_id: UUID, raw: RawInbound) -> dict[str, Any]:

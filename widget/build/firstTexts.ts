@@ -5,7 +5,24 @@ import type { Plugin } from "vite";
 const LOCALES = join(import.meta.dirname, "..", "..", "locales");
 
 /** What the widget must be able to say before it has heard from the server, or when it cannot be reached. */
-const IDS = ["open", "close", "title", "connecting", "error", "retry"] as const;
+const IDS = [
+  "open",
+  "close",
+  "title",
+  "intro",
+  "privacy_ai",
+  "input_label",
+  "input_placeholder",
+  "send",
+  "you",
+  "sending",
+  "not_sent",
+  "retry",
+  "empty",
+  "connecting",
+  "offline",
+  "error",
+] as const;
 
 /** One text of a catalogue; throws when it is missing, so that no build lacks a word. */
 function textOf(catalogue: string, id: string): string {

@@ -147,7 +147,7 @@ export class Log {
     bubble.dataset["state"] = id;
     if (id === "" || foot === null) return;
     const texts = this.texts();
-    foot.prepend(el("span", { class: "state" }, texts.get(id) || texts.get("connecting")), " ");
+    foot.prepend(el("span", { class: "state" }, texts.get(id)), " ");
     if (id === "not_sent") {
       const retry = el("button", { type: "button" }, texts.get("retry"));
       retry.onclick = () => this.onRetry();

@@ -9,7 +9,7 @@ export function isRtl(language: string): boolean {
   return RTL.test(language);
 }
 
-/** The handful of texts that are built in, in the nearest language there is. */
+/** The texts that are built in, in the nearest language there is. */
 export function firstCatalogue(language: string): Catalogue {
   const base = language.split("-")[0] ?? "";
   const hant = /^zh-(Hant|TW|HK|MO)\b/i.test(language) ? first["zh-Hant"] : undefined;

@@ -180,7 +180,6 @@ export class Widget {
     this.input.placeholder = texts.get("input_placeholder");
     this.sender.setAttribute("aria-label", texts.get("send"));
     this.person.textContent = texts.get("person");
-    this.form.hidden = config === null;
     this.setUnread(this.unread);
     this.setHandoff(this.handoff);
     this.setState(this.state);
@@ -197,7 +196,7 @@ export class Widget {
   private setState(state: State): void {
     this.state = state;
     const id = { idle: "", connecting: "connecting", open: "", lost: "offline", failed: "error" }[state];
-    const text = id === "" ? "" : this.texts.get(id) || this.texts.get("connecting");
+    const text = id === "" ? "" : this.texts.get(id);
     if (this.status.textContent !== text) this.status.textContent = text;
     this.log.render(this.store.outbox, state);
   }
