@@ -79,6 +79,10 @@ class Question:
     name: str | None = None
     history: Sequence[Turn] = ()
     """Oldest first, without this message."""
+    brief: bool = False
+    """On a channel where one chats: no greeting by name, no closing."""
+    sources: bool = True
+    """Whether the sources stand in the text of the answer."""
     to_person: bool = False
     """A person was asked for by other means than words (a key press, a button)."""
 
@@ -132,7 +136,7 @@ async def answer(question: Question, *, embedder: Embedder | None = None, model:
     clock = _Clock()
     told = f"{question.subject or ''}\n{question.text}".strip()
     language = identify(question.text, question.language) or question.language or settings().default_language
-    frame = Frame(language, question.first, question.name)
+    frame = Frame(language, question.first, question.name, question.brief, question.sources)
     clock.lap("language")
     if question.to_person or wants_person(told):
         return _hand_over(Reason.PERSON_REQUESTED, frame, clock)

@@ -31,7 +31,7 @@ _FAMILY = {
     "devanagari": frozenset({"hi", "mr", "ne"}),
 }
 _LATIN = frozenset(
-    "af bs ca cs da de en es et eu fi fr gl hr hu id is it lt lv ms nl no pl pt ro sk sl sq sv sw tl tr vi".split()  # noqa: SIM905
+    "af bs ca cs da de en es et eu fi fr gl hr hu id is it lt lv ms nl no pl pt ro sk sl sq sv sw tl tr vi".split()
 )
 _TELLING = {
     word: language

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -12,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ai.answer import Answer, Decision, Question, Turn, answer
 from channels.contract import Automation
+from core.accounts.models import ChannelAccount
+from core.accounts.service import spec_of
 from core.contacts.models import Contact
 from core.db import transaction
 from core.failpoints import failpoint
@@ -22,7 +25,7 @@ from core.jobs.registry import Run, job
 from core.settings import settings
 from core.tickets import handoff
 from core.tickets.events import Kind, locked, record
-from core.tickets.models import Author, Direction, Handoff, Message, Status, Ticket
+from core.tickets.models import Author, Direction, Handoff, Message, Route, Status, Ticket
 from core.tickets.replies import Reply, post_reply
 
 log = logging.getLogger(__name__)
@@ -90,10 +93,15 @@ async def _question(session: AsyncSession, ticket_id: UUID, message_id: UUID) ->
         if other.automation is Automation.NONE:
             unanswered.append(other)
     contact = await session.get_one(Contact, ticket.contact_id)
+    route = await session.get(Route, message.route_id) if message.route_id else None
+    account = await session.get(ChannelAccount, route.account_id) if route else None
+    capabilities = spec_of(account.channel if account else ticket.channel).capabilities
     return Question(
         text="\n".join(other.text for other in reversed(unanswered)),
         subject=message.subject,
         language=message.language or ticket.language or contact.language,
+        brief=capabilities.chat_like,
+        sources=not capabilities.citations,
         first=not any(other.direction is Direction.OUT for other in earlier),
         name=contact.name,
         history=[
@@ -120,9 +128,8 @@ async def _looping(session: AsyncSession, ticket: Ticket) -> bool:
 async def _act(
     session: AsyncSession, ticket: Ticket, message_id: UUID, answered: Answer, correlation_id: UUID | None
 ) -> None:
-    if ticket.language is None:
-        ticket.language = answered.language
-    facts = {
+    ticket.language = answered.language
+    facts: dict[str, Any] = {
         "decision": answered.decision.value,
         "reason": answered.reason.value,
         "confidence": round(answered.confidence, 4),

@@ -115,6 +115,8 @@ class Capabilities(Frozen):
     live_audio: bool = False
     edits: bool = False
     keypad: bool = False
+    citations: bool = False
+    """Whether it shows the sources of an answer by itself; otherwise they stand in the text."""
     chat_like: bool = False
     """Several quick messages are one thought: the AI waits for a quiet moment and answers once."""
 
@@ -174,7 +176,7 @@ class Authenticity(StrEnum):
     """What is known of the sender's claim."""
 
     UNKNOWN = "unknown"
-    PASS = "pass"
+    PASS = "pass"  # noqa: S105 - a verdict
     FAIL = "fail"
 
 

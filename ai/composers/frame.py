@@ -32,6 +32,10 @@ class Frame:
     first: bool
     """Whether it opens the conversation: then it greets, and says that an AI answers (EU AI Act, Art. 50)."""
     name: str | None = None
+    brief: bool = False
+    """As one chats: no greeting by name, no closing."""
+    sources: bool = True
+    """Whether the sources stand in the text; some channels show them by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +89,11 @@ def _opening(frame: Frame) -> list[str]:
         text(frame.language, "reply.greeting_name", name=name) if usable else text(frame.language, "reply.greeting")
     )
     notice = text(frame.language, "reply.ai_notice", bot=settings().bot_name, company=settings().company)
-    return [greeting, notice]
+    return [notice] if frame.brief else [greeting, notice]
 
 
 def _ending(frame: Frame) -> list[str]:
-    if not frame.first:
+    if not frame.first or frame.brief:
         return []
     closing = text(frame.language, "reply.closing")
     return [f"{closing}\n{text(frame.language, 'reply.team', company=settings().company)}"]
@@ -119,7 +123,7 @@ def answer_frame(body: str, citations: Sequence[Citation], frame: Frame, *, lead
         else:
             before.append(text(frame.language, "reply.lead_in"))
     after = [text(frame.language, "reply.person_offer"), *_ending(frame)]
-    sources_text, sources_html = _sources(citations, frame.language) if citations else ("", "")
+    sources_text, sources_html = _sources(citations, frame.language) if citations and frame.sources else ("", "")
     plain = "\n\n".join(part for part in (*before, body.strip(), sources_text, *after) if part.strip())
     body_html = to_html(body)
     foreign_locale = next((c.locale for c in citations if lead_in and c.locale != frame.language), None)

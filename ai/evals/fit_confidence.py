@@ -8,7 +8,7 @@ near the subject looks like, and from questions put to the English articles alon
 there is. Prints the lines to paste into `ai/confidence.py`.
 """
 
-# ruff: noqa: T201 - a report is printed
+
 from __future__ import annotations
 
 import asyncio

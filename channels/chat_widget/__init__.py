@@ -13,6 +13,7 @@ SPEC = ChannelSpec(
         typing=True,
         receipts=True,
         idempotent_send=True,
+        citations=True,
         chat_like=True,
     ),
     ingress=frozenset(),  # frames come over the house's own socket
