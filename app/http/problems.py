@@ -60,6 +60,7 @@ def documented(schema: dict[str, Any]) -> dict[str, Any]:
         for operation in operations.values():
             operation["responses"].pop("422", None)
             operation["responses"]["4XX"] = {"description": "Refused, with the reason", **reference}
+            operation["responses"].setdefault("503", {"description": "Not available just now", **reference})
     return schema
 
 

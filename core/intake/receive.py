@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 
 from channels.contract import Cursor, RawInbound, Sink, Stored
 from core.blobs import blobs
-from core.db import advisory_lock, transaction
+from core.db import Statement, pipelined, transaction
 from core.errors import TooLarge
 from core.failpoints import failpoint
 from core.ids import new_id
@@ -37,6 +38,8 @@ _RECEIVE = """
     SELECT %(job_id)s, 'intake', 'intake.process', jsonb_build_object('raw_id', raw.id), raw.account_id::text, 12, raw.id
     FROM raw
 """
+# The numbers of a conversation's raws are visible in their order: two processes take them one after the other.
+_IN_TURN = "SELECT pg_advisory_xact_lock(hashtextextended(%(name)s, 2))"
 _CURSOR = "UPDATE channel_accounts SET cursor = CAST(%(cursor)s AS jsonb) WHERE id = %(account_id)s"
 _TOGETHER = 64
 """Calls that share a commit at most."""
@@ -46,10 +49,11 @@ async def receive(account_id: UUID, raws: Sequence[RawInbound], cursor: Cursor |
     """Commits `raws` and `cursor` together. Raises TooLarge, or what the database raises: then nothing is stored."""
     rows = [await _row(account_id, raw) for raw in raws]
     await failpoint("intake.before_commit")
-    statements = [(_RECEIVE, row) for row in rows]
+    statements: list[Statement] = [(_RECEIVE, row) for row in rows]
     if cursor is not None:
         statements.append((_CURSOR, {"account_id": account_id, "cursor": json.dumps(dict(cursor))}))
-    new = sum((await _door().put(statements))[: len(rows)])
+    turns = {f"{account_id}\x1f{row['order_key']}" for raw, row in zip(raws, rows, strict=True) if raw.order_key}
+    new = sum((await _door().put(statements, turns))[: len(rows)])
     await failpoint("intake.after_commit")
     return Stored.STORED if new else Stored.DUPLICATE
 
@@ -62,15 +66,18 @@ class _Door:
     """
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[list[Statement], asyncio.Future[list[int]]]] = []
+        self._waiting: list[_Call] = []
         self._writer: asyncio.Task[None] | None = None
 
-    async def put(self, statements: list[Statement]) -> list[int]:
-        """Row counts, after the commit. Statements of one call are committed or refused together."""
+    async def put(self, statements: list[Statement], turns: set[str]) -> list[int]:
+        """Row counts, after the commit. Statements of one call are committed or refused together.
+
+        `turns` names the conversations in whose order the rows stand.
+        """
         if not statements:
             return []
         done: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((statements, done))
+        self._waiting.append(_Call(statements, turns, done))
         if self._writer is None or self._writer.done():
             self._writer = asyncio.create_task(self._write(), name="door")
         return await done
@@ -81,35 +88,44 @@ class _Door:
             try:
                 await self._commit(calls)
             except (sa.exc.IntegrityError, sa.exc.DataError) as error:
+                if len(calls) == 1:
+                    calls[0].refuse(error)
+                    continue
                 for call in calls:
-                    if len(calls) == 1:
-                        _settle(call[1], error)
-                        continue
                     try:
                         await self._commit([call])
-                    except Exception as own:
-                        _settle(call[1], own)
-            except BaseException as error:
-                for _statements, done in calls:
-                    _settle(done, error)
-                if not isinstance(error, Exception):
-                    raise
+                    except sa.exc.SQLAlchemyError as own:
+                        call.refuse(own)
+            except Exception as error:
+                for call in calls:
+                    call.refuse(error)
+            finally:
+                for call in calls:  # left only by a cancellation, when the process ends
+                    call.done.cancel()
 
-    async def _commit(self, calls: list[tuple[list[Statement], asyncio.Future[list[int]]]]) -> None:
+    async def _commit(self, calls: list[_Call]) -> None:
+        # Sorted, so that two processes never wait for each other.
+        turns: list[Statement] = [(_IN_TURN, {"name": name}) for name in sorted(set().union(*(call.turns for call in calls)))]
         async with transaction() as session:
-            counts = await pipelined(session, [one for statements, _done in calls for one in statements])
-            if any(counts):
+            counts = await pipelined(session, turns + [one for call in calls for one in call.statements])
+            if any(counts[len(turns) :]):
                 ring_after_commit(session, Lane.INTAKE)
-        at = 0
-        for statements, done in calls:
-            if not done.done():
-                done.set_result(counts[at : at + len(statements)])
-            at += len(statements)
+        at = len(turns)
+        for call in calls:
+            if not call.done.done():
+                call.done.set_result(counts[at : at + len(call.statements)])
+            at += len(call.statements)
 
 
-def _settle(done: asyncio.Future[list[int]], error: BaseException) -> None:
-    if not done.done():
-        done.set_exception(error)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Call:
+    statements: list[Statement]
+    turns: set[str]
+    done: asyncio.Future[list[int]]
+
+    def refuse(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
 
 
 _doors: WeakKeyDictionary[asyncio.AbstractEventLoop, _Door] = WeakKeyDictionary()

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 _QUIET = 0.004
 """Seconds between two rings of one process; what comes meanwhile is rung together."""
+_QUIET_MAX = 0.016
+"""To which the pause grows while rings keep coming: whoever is rung for is awake already."""
 
 
 class _Ringer(threading.Thread):
@@ -36,8 +38,10 @@ class _Ringer(threading.Thread):
     def run(self) -> None:
         from core.jobs.broker import broker, wake_message
 
+        pause = _QUIET
         while True:
             with self._news:
+                pause = min(2 * pause, _QUIET_MAX) if self._wanted else _QUIET
                 while not self._wanted:
                     self._news.wait()
                 lanes, self._wanted = self._wanted, set()
@@ -52,7 +56,7 @@ class _Ringer(threading.Thread):
                     if not self._failing:
                         log.warning("cannot ring lane %s (%s); the sweep will", lane, type(error).__name__)
                     self._failing = True
-            time.sleep(_QUIET)
+            time.sleep(pause)
 
 
 _lock = threading.Lock()

@@ -50,6 +50,8 @@ async def _save(page: Page, name: str) -> None:
 async def _look(browser: Browser, shop: Shop, how: str, wanted: set[str]) -> None:
     context = await browser.new_context(base_url=shop.url, **{"locale": "en-GB", **LOOKS[how]})  # type: ignore[arg-type]
     await sign_in(context, shop)
+    if how == "rtl":
+        await context.add_init_script("localStorage.setItem('autocrm.language', 'ar')")
     page = await context.new_page()
     ticket = (await shop.ticket_of("jane@customer.example"))["id"]
     if "inbox" in wanted:

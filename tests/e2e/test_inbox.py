@@ -206,13 +206,17 @@ async def test_the_keyboard_alone_finds_and_opens_a_ticket(shop: Shop, agent: Br
 
 
 async def test_arabic_turns_the_page_around(shop: Shop, browser: Browser) -> None:
-    context = await browser.new_context(base_url=shop.url, locale="ar")
+    context = await browser.new_context(
+        base_url=shop.url, locale="en-GB", viewport={"width": 1440, "height": 900}
+    )
     page = await context.new_page()
     await page.goto("/")
+    await page.get_by_role("button", name="العربية").click()
     await expect(page.get_by_role("heading", level=1, name="تسجيل الدخول")).to_be_visible()
     await expect(page.locator("html")).to_have_attribute("dir", "rtl")
     await sign_in(context, shop)
     await page.goto("/inbox/open")
+    await expect(page.get_by_role("heading", level=1, name="كل المفتوحة")).to_be_visible()
     sidebar = await page.locator(".sidebar").bounding_box()
     rows = await page.locator(".list-column").bounding_box()
     assert sidebar is not None

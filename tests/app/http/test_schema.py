@@ -15,7 +15,6 @@ import pytest
 import schemathesis
 import uvicorn
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis.checks import not_a_server_error
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -27,7 +26,7 @@ from app.http.main import create_app
 from tests.app.http.conftest import bearer
 from tests.app.http.world import World, seed
 
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES = 15
 """Generated requests per operation and key, two thirds of them valid by the document."""
 UNREACHABLE = {
@@ -152,7 +151,9 @@ def test_generated_requests_get_documented_answers(served: Served, who: str) -> 
                 failures.append(f"{name}: {type(error).__name__} {str(error)[:1500]}")
     reached = {name for name, statuses in answers.items() if any(200 <= status < 300 for status in statuses)}
     assert failures == [], "\n\n".join(failures)
-    assert not any(status >= 500 and status != 503 for statuses in answers.values() for status in statuses)
+    broken = {name: statuses for name, statuses in answers.items() if any(status >= 500 for status in statuses)}
+    assert broken.keys() <= {"POST /api/v1/lab/email/{account_id}/send"}, broken
+    assert not any(500 in statuses for statuses in broken.values())
     assert set(answers) == {f"{op.method.upper()} {op.path}" for op in operations}
     if who == "admin_key":
         missed = set(answers) - reached

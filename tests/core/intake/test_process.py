@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -28,10 +27,10 @@ from tests.factories.birds import message, raw, song
 
 
 @pytest.fixture
-async def account_id(sky: object, db: None) -> AsyncIterator[UUID]:
+async def account_id(sky: object, db: None) -> UUID:
     async with transaction() as session:
         made = await account(session)
-    yield made.id
+    return made.id
 
 
 async def _states() -> Counter[str]:

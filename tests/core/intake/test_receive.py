@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 import pytest
@@ -24,10 +23,10 @@ from tests.factories.birds import raw
 
 
 @pytest.fixture
-async def account_id(sky: object, db: None) -> AsyncIterator[UUID]:
+async def account_id(sky: object, db: None) -> UUID:
     async with transaction() as session:
         made = await account(session)
-    yield made.id
+    return made.id
 
 
 async def _rows() -> list[Raw]:
