@@ -9,7 +9,7 @@ NPM := $(if $(NODE_BIN),npm,$(CURDIR)/.venv/bin/npm)
 help: ## Show this help
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: build ## Run everything: inbox, demo shop, lab (Ctrl-C stops it)
+run: setup build ## Run everything: inbox, demo shop, lab (Ctrl-C stops it)
 	@exec $(BIN)/autocrm run
 
 test: setup-dev build ## Run the tests
@@ -79,11 +79,11 @@ node_modules: web/node_modules/.done widget/node_modules/.done
 
 web/dist/index.html: web/node_modules/.done web/index.html web/package.json $(shell find web/src web/public -type f 2>/dev/null)
 	@echo "Building the inbox …"
-	@cd web && PATH="$(CURDIR)/.venv/bin:$$PATH" $(NPM) run --silent build && touch dist/index.html
+	@cd web && PATH="$(CURDIR)/.venv/bin:$$PATH" $(NPM) run --silent build -- --logLevel warn && touch dist/index.html
 
 widget/dist/widget.js: widget/node_modules/.done widget/package.json $(shell find widget/src -type f 2>/dev/null)
 	@echo "Building the widget …"
-	@cd widget && PATH="$(CURDIR)/.venv/bin:$$PATH" $(NPM) run --silent build && touch dist/widget.js
+	@cd widget && PATH="$(CURDIR)/.venv/bin:$$PATH" $(NPM) run --silent build -- --logLevel warn && touch dist/widget.js
 
 clean: ## Remove everything that was built (not the data)
 	@rm -rf .venv build web/dist web/node_modules widget/dist widget/node_modules

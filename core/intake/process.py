@@ -33,7 +33,7 @@ _TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Loaded:
+class Loaded:
     raw_id: UUID
     account_id: UUID
     channel: str
@@ -44,7 +44,7 @@ class _Loaded:
 
 @job("intake.process", lane=Lane.INTAKE)
 async def process(run: Run, *, raw_id: str) -> None:
-    loaded = await _load(run, UUID(raw_id))
+    loaded = await load(run, UUID(raw_id))
     if loaded is None:
         return
     try:
@@ -65,10 +65,9 @@ async def process(run: Run, *, raw_id: str) -> None:
         account = await session.get_one(ChannelAccount, loaded.account_id)
         outcome = await ingest(session, account, loaded.raw_id, events, files, run.correlation_id)
         await conclude(session, loaded.raw_id, outcome)
-    await failpoint("intake.ingested")
 
 
-async def _load(run: Run, raw_id: UUID) -> _Loaded | None:
+async def load(run: Run, raw_id: UUID) -> Loaded | None:
     """What the job works on, or None when it is done already. Raises Again while an earlier one is under way."""
     if run.attempt > 1 and await _given_up(run, raw_id):
         return None
@@ -100,7 +99,7 @@ async def _load(run: Run, raw_id: UUID) -> _Loaded | None:
         order_key=raw.order_key,
         received_at=raw.created_at,
     )
-    return _Loaded(raw.id, account.id, account.channel, raw.order_key, context, inbound)
+    return Loaded(raw.id, account.id, account.channel, raw.order_key, context, inbound)
 
 
 async def _given_up(run: Run, raw_id: UUID) -> bool:
@@ -117,7 +116,7 @@ async def _given_up(run: Run, raw_id: UUID) -> bool:
         return True
 
 
-async def _enriched(loaded: _Loaded, events: Sequence[Inbound]) -> Sequence[Inbound]:
+async def _enriched(loaded: Loaded, events: Sequence[Inbound]) -> Sequence[Inbound]:
     """With facts from the network where the adapter adds any. Their absence never holds a message up."""
     adapter = registry.build(loaded.channel, loaded.context)
     try:

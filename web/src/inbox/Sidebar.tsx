@@ -31,7 +31,7 @@ export function Sidebar({ me, view, onNavigate, onCompose, onHelp }: Props) {
   const live = useLiveState();
   const demo = useDemo();
   return (
-    <div className="sidebar">
+    <header className="sidebar">
       <div className="sidebar-head">
         <Logo compact />
       </div>
@@ -82,7 +82,7 @@ export function Sidebar({ me, view, onNavigate, onCompose, onHelp }: Props) {
           <SettingsMenu />
         </div>
       </div>
-    </div>
+    </header>
   );
 }
 
