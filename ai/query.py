@@ -38,6 +38,8 @@ _CLOSING = re.compile(
     r"|(?:よろしくお願い(?:いた)?します|ありがとうございます|谢谢|謝謝|感謝|감사합니다|고맙습니다)[^?？]{0,20})[\s.!。！]*$",
     re.IGNORECASE,
 )
+_NAME = re.compile(r"^\s*[-–—]?\s*[^\W\d_][\w'’-]*\.?(?: [^\W\d_][\w'’-]*\.?){0,2}\s*$")
+_ENDED = re.compile(r"[.!?؟…。！？]\s*$")
 _ASKS = re.compile(r"[?？؟;;]\s*$|か[。.]?$|吗[。.]?$|呢[。.]?$|까[.]?$|나요[.]?$")
 
 
@@ -68,7 +70,7 @@ def strip(message: str) -> str:
         named = all(len(line) <= 50 and not _ASKS.search(line) for line in lines[at + 1 :])
         if named and _CLOSING.match(lines[at]) and any(line.strip() for line in lines[:at]):
             lines = lines[:at]
-    text = "\n".join(lines).strip()
+    text = _without_name("\n".join(lines).strip())
     for _ in range(2):
         rest = _GREETING.sub("", text, count=1)
         if rest == text:
@@ -78,6 +80,13 @@ def strip(message: str) -> str:
     while len(kept) > 1 and _CLOSING.match(kept[-1]):
         kept.pop()
     return " ".join(kept)
+
+
+def _without_name(text: str) -> str:
+    """The text without a last line that is but a name: up to three words, set apart from a finished sentence."""
+    before, _newline, last = text.rpartition("\n")
+    finished = before.endswith("\n") or _ENDED.search(before)
+    return before.strip() if before.strip() and finished and _NAME.match(last) else text
 
 
 def greeting_only(message: str) -> bool:

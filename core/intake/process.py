@@ -17,7 +17,7 @@ from core.accounts.service import context_of
 from core.blobs import blobs
 from core.db import advisory_lock, transaction
 from core.failpoints import failpoint
-from core.intake.ingest import Outcome, ingest, store_attachments
+from core.intake.ingest import Files, Outcome, ingest, store_attachments
 from core.intake.models import Raw, RawState
 from core.intake.parsing import parse
 from core.jobs.models import Job, Lane
@@ -60,6 +60,12 @@ async def process(run: Run, *, raw_id: str) -> None:
     except OSError as error:
         # A full disk says nothing about the message: it waits until there is room.
         raise Again(_ROOM, f"attachments cannot be stored: {type(error).__name__}", free=True) from error
+    await settle(run, loaded, events, files)
+    await failpoint("intake.ingested")
+
+
+async def settle(run: Run, loaded: Loaded, events: Sequence[Inbound], files: Files) -> None:
+    """The end of the job: the raw becomes what it becomes, in one transaction."""
     async with run.transaction(finish=True) as session:
         await advisory_lock(session, loaded.account_id, loaded.order_key)
         account = await session.get_one(ChannelAccount, loaded.account_id)

@@ -22,12 +22,12 @@ from tests.house import ROOT
 TARGET = ROOT / "docs" / "screenshots"
 BYTES_MAX = 200_000
 MAILS = [
-    ("Jens Krüger", "jens@kunde.example", "Rücksendung", "Guten Tag,\n\nich möchte meinen Rucksack zurückschicken. Wie lange habe ich dafür Zeit?\n\nViele Grüße\nJens Krüger"),
+    ("Jens Krüger", "jens@kunde.example", "Rücksendung", "Guten Tag,\n\nwie kann ich einen Artikel zurückgeben?\n\nViele Grüße\nJens Krüger"),
     ("佐藤 葵", "aoi@kokyaku.example", "パスワードについて", "パスワードを忘れてしまいました。どうすれば再設定できますか。"),
     ("ليلى حداد", "layla@amil.example", "استرداد المبلغ", "مرحبًا،\n\nأعدت السترة قبل أسبوع. متى أسترد المبلغ؟\n\nشكرًا\nليلى"),
     ("Ana Morales", "ana@cliente.example", "¿Dónde está mi paquete?", "Hola:\n\n¿Cómo puedo hacer el seguimiento de mi pedido?\n\nGracias,\nAna"),
     ("Tom Baker", "tom@customer.example", "Job", "Hello, do you have an opening for an accountant in your Lisbon office?"),
-    ("Jane Doe", "jane@customer.example", "Sending a tent back", "Hello,\n\nthe tent I bought two weeks ago does not suit me. How do I return it?\n\nThanks\nJane"),
+    ("Jane Doe", "jane@customer.example", "Sending a tent back", "Hello,\n\nthe tent does not suit me. How do I return an item?\n\nThanks\nJane"),
 ]  # fmt: skip
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1440, "height": 900}},
@@ -72,7 +72,7 @@ async def _look(browser: Browser, shop: Shop, how: str, wanted: set[str]) -> Non
         await page.goto("/demo/")
         await page.locator("autocrm-widget .launcher").click()
         field = page.locator("autocrm-widget textarea")
-        await field.fill("متى أسترد المبلغ؟" if how == "rtl" else "How long do I have to send something back?")
+        await field.fill("متى أسترد المبلغ؟" if how == "rtl" else "How do I return an item?")
         await field.press("Enter")
         await expect(page.locator("autocrm-widget .message.ai")).to_be_visible(timeout=20_000)
         await _save(page, f"widget-{how}")

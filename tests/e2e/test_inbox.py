@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
@@ -71,15 +69,15 @@ async def test_a_mail_appears_by_itself_and_opens_with_the_answer_and_its_source
     await page.goto("/inbox/open")
     await expect(page.get_by_role("heading", level=1, name="All open")).to_be_visible()
     await shop.write(
-        "Lena Live", "lena@live.example", "Mein Rucksack",
-        "Guten Tag,\n\nich möchte meinen Rucksack zurückschicken. Wie lange habe ich dafür Zeit?\n\nGrüße\nLena",
+        "Lena Live", "lena@live.example", "Rückgabe",
+        "Guten Tag,\n\nwie kann ich einen Artikel zurückgeben?\n\nGrüße\nLena",
     )  # fmt: skip
     row = page.locator("a.row", has_text="Lena Live")
     await expect(row).to_contain_text("Pending")
     await row.click()
-    await expect(page.locator(".message-in .message-text")).to_contain_text("Rucksack zurückschicken")
+    await expect(page.locator(".message-in .message-text")).to_contain_text("wie kann ich einen Artikel zurückgeben?")
     answer = page.locator(".message-ai")
-    await expect(answer.get_by_role("link", name=re.compile("zurückgeben|Rück", re.IGNORECASE)).first).to_be_visible()
+    await expect(answer.locator(".citations").get_by_role("link", name="Artikel zurücksenden")).to_be_visible()
     await expect(answer.locator(".delivery")).to_contain_text("Sent")
     await expect(answer).to_contain_text("%")
     await expect(page.locator(".ticket-head")).to_contain_text("German")
@@ -268,7 +266,7 @@ async def test_nothing_stands_in_the_way_of_assistive_technology(
     shop: Shop, browser: Browser, colours: str
 ) -> None:
     address = f"ada-{colours}@access.example"
-    await shop.write("Ada Access", address, "Retouren", "Guten Tag, wie kann ich eine Jacke zurückschicken?")
+    await shop.write("Ada Access", address, "Rückgabe", "Guten Tag, wie kann ich einen Artikel zurückgeben?")
     await shop.answer_to(address)
     ticket = await shop.ticket_of(address)
     context = await browser.new_context(

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.e2e.shop import Shop, violations
 
-QUESTION = "Wie lange habe ich Zeit, um etwas zurückzuschicken?"
+QUESTION = "Wie kann ich einen Artikel zurückgeben?"
 
 
 @pytest.fixture

@@ -34,6 +34,8 @@ export class Log {
   }
 
   private atEnd = true;
+  /** The newest message of the other side: a long one is shown from its beginning. */
+  private reading: HTMLElement | null = null;
 
   /** Takes messages of the house; returns whether any was new. */
   addAll(messages: Message[]): boolean {
@@ -65,11 +67,15 @@ export class Log {
 
   toEnd(): void {
     this.atEnd = true;
+    this.reading = null;
     this.element.scrollTop = this.element.scrollHeight;
   }
 
   private follow(): void {
-    if (this.atEnd) this.element.scrollTop = this.element.scrollHeight;
+    if (!this.atEnd) return;
+    const end = this.element.scrollHeight - this.element.clientHeight;
+    const begin = this.reading === null ? end : this.reading.offsetTop - this.element.offsetTop - 8;
+    this.element.scrollTop = Math.min(begin, end);
   }
 
   render(outbox: Unsent[], state: State): void {
@@ -80,10 +86,13 @@ export class Log {
     for (const message of outbox) if (!this.own.has(message.id)) this.ownMessage(message);
     const unsent = new Set(outbox.map((message) => message.id));
 
+    let fresh: HTMLElement | null = null;
     for (const message of this.messages.values()) {
       const bubble = this.shown.get(message.id);
-      if (bubble === undefined) this.show(message.id, this.bubble(message));
-      else if (message.author === "you") this.label(bubble, "");
+      if (bubble === undefined) {
+        const made = this.show(message.id, this.bubble(message));
+        if (message.author !== "you") fresh ??= made;
+      } else if (message.author === "you") this.label(bubble, "");
     }
     for (const [id, message] of this.own) {
       const waiting = unsent.has(id) && !message.accepted;
@@ -92,6 +101,7 @@ export class Log {
     }
     this.typingLine.hidden = this.typing === null;
     this.typingLine.textContent = this.typing === null ? "" : texts.get("typing", { name: this.typing });
+    this.reading = fresh ?? this.reading;
     this.follow();
   }
 
@@ -106,7 +116,7 @@ export class Log {
     const mine = message.author === "you";
     const name = mine ? texts.get("you") : (message.name ?? (this.botName || texts.get("bot_name")));
     const head = el("p", { class: mine ? "hidden" : "who" }, name);
-    if (message.author === "ai") head.append(" ", el("span", { class: "ai" }, texts.get("ai_badge")));
+    if (message.author === "ai") head.append(" ", el("span", { class: "ai-badge" }, texts.get("ai_badge")));
     const item = el(
       "li",
       { class: `message ${message.author}` },

@@ -13,14 +13,14 @@ export const SAMPLES: Sample[] = [
     name: "Jane Doe",
     address: "jane@customer.example",
     subject: "Sending a tent back",
-    text: "Hello,\n\nthe tent I bought two weeks ago does not suit me. How do I return it?\n\nThanks\nJane",
+    text: "Hello,\n\nthe tent does not suit me. How do I return an item?\n\nThanks\nJane",
   },
   {
     language: "de",
     name: "Jens Krüger",
     address: "jens@kunde.example",
     subject: "Rücksendung",
-    text: "Guten Tag,\n\nich möchte meinen Rucksack zurückschicken. Wie lange habe ich dafür Zeit?\n\nViele Grüße\nJens Krüger",
+    text: "Guten Tag,\n\nder Rucksack ist mir zu klein. Wie kann ich einen Artikel zurückgeben?\n\nViele Grüße\nJens Krüger",
   },
   {
     language: "es",
