@@ -78,7 +78,25 @@ COEFFICIENTS = Features(
 )
 
 
+FAR = 0.2
+"""Cosine below which a passage speaks of something else, whatever words it shares with the question."""
+VAGUE = 0.35
+"""Cosine and share of words below which neither is evidence enough without the other."""
+DOUBTED = 0.3
+
+
 def confidence(values: Features) -> float:
-    """The chance that the article answers the question."""
+    """The chance that the article answers the question.
+
+    The logistic model adds evidence up; where one kind is missing altogether, the other must not make up for it.
+    """
+    likely = _logistic(values)
+    if values.blind:
+        return likely
+    vague = values.meaning < VAGUE and values.overlap < VAGUE and not values.foreign
+    return min(likely, DOUBTED) if values.meaning < FAR or vague else likely
+
+
+def _logistic(values: Features) -> float:
     z = INTERCEPT + sum(a * b for a, b in zip(astuple(values), astuple(COEFFICIENTS), strict=True))
     return 1 / (1 + math.exp(-z))
