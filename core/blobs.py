@@ -33,7 +33,7 @@ class LocalBlobs:
         self.root = root
 
     def path(self, key: str) -> Path:
-        if not key.isalnum() or len(key) != 40:
+        if len(key) != 40 or not set(key) <= set("0123456789abcdef"):
             raise FileNotFoundError(key)
         return self.root / key[:2] / key[2:]
 
@@ -45,11 +45,16 @@ class LocalBlobs:
         path = self.path(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(path)
+        try:
+            with part.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(path)
+        except OSError:
+            # On a full disk the half-written file is the last thing anybody needs.
+            part.unlink(missing_ok=True)
+            raise
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)

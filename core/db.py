@@ -16,6 +16,7 @@ from uuid import UUID
 
 import psycopg
 import sqlalchemy as sa
+from psycopg.rows import dict_row
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -142,8 +143,10 @@ Statement = tuple[str, Mapping[str, Any]]
 """SQL with `%(name)s` places, as psycopg takes it, and their values."""
 
 
-async def pipelined(session: AsyncSession, statements: Sequence[Statement]) -> list[int]:
-    """Runs the statements in this order, in the session's transaction and in one round trip; returns their row counts.
+async def pipelined(
+    session: AsyncSession, statements: Sequence[Statement]
+) -> list[psycopg.AsyncCursor[dict[str, Any]]]:
+    """Runs the statements in this order, in the session's transaction and in one round trip; returns their results.
 
     For the hot paths only: it goes past the ORM, so what the session holds must be flushed before and is not refreshed
     after. Raises SQLAlchemy's errors, as everything else that speaks to the database does.
@@ -153,18 +156,23 @@ async def pipelined(session: AsyncSession, statements: Sequence[Statement]) -> l
     assert isinstance(driver, psycopg.AsyncConnection)
     try:
         async with driver.pipeline():
-            cursors = [await driver.execute(sql, values) for sql, values in statements]
+            cursors = [driver.cursor(row_factory=dict_row) for _statement in statements]
+            for cursor, (sql, values) in zip(cursors, statements, strict=True):
+                await cursor.execute(sql.encode(), values)
     except psycopg.Error as error:
         if driver.closed:
             await connection.invalidate()
         raise sa.exc.DBAPIError.instance(
             "pipeline", None, error, psycopg.Error, hide_parameters=True, connection_invalidated=driver.closed
         ) from error
-    return [cursor.rowcount for cursor in cursors]
+    return cursors
+
+
+def lock_statement(*parts: object) -> Statement:
+    """As `advisory_lock`, for `pipelined`."""
+    return "SELECT pg_advisory_xact_lock(hashtextextended(%(name)s, 0))", {"name": "\x1f".join(map(str, parts))}
 
 
 async def advisory_lock(session: AsyncSession, *parts: object) -> None:
     """Serialises all transactions that name the same parts, until this one ends."""
-    await session.execute(
-        sa.text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": "\x1f".join(map(str, parts))}
-    )
+    await pipelined(session, [lock_statement(*parts)])

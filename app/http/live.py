@@ -107,8 +107,11 @@ class Feed:
         hearing = asyncio.create_task(self._hear(), name="live-announcements")
         try:
             while True:
+                # Not `wait_for`: before Python 3.12 it loses a cancellation that comes together with the event, and
+                # the end of the process would wait for this task for ever.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._look.wait(), _LOOK_EVERY)
+                    async with asyncio.timeout(_LOOK_EVERY):
+                        await self._look.wait()
                 self._look.clear()
                 try:
                     await self._tell()

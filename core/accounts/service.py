@@ -86,17 +86,25 @@ async def connect(
     model = parse_settings(channel, values)
     account = ChannelAccount(id=new_id(), channel=channel, name=name, public_key=public_key)
     _write(account, model)
-    if account.recipient_key is not None and await by_recipient(session, channel, account.recipient_key):
-        raise Conflict("channel_recipient_taken", f"{account.recipient_key} is connected already")
+    await _free(session, account)
     session.add(account)
     await session.flush()
     return account
 
 
+async def _free(session: AsyncSession, account: ChannelAccount) -> None:
+    """Raises Conflict where another account receives under the same address."""
+    if account.recipient_key is None or account.state is AccountState.DISABLED:
+        return
+    holder = await by_recipient(session, account.channel, account.recipient_key)
+    if holder not in (None, account.id):
+        raise Conflict("channel_recipient_taken", f"{account.recipient_key} is connected already")
+
+
 async def change(
     session: AsyncSession, account: ChannelAccount, *, name: str | None = None, values: Mapping[str, Any] | None = None
 ) -> None:
-    """Changes what is given; secrets that are not given stay. Raises Invalid."""
+    """Changes what is given; secrets that are not given stay. Raises Invalid, Conflict."""
     if name is not None:
         account.name = name
     if values is not None:
@@ -108,7 +116,9 @@ async def change(
             if isinstance(value := getattr(current, field), SecretStr)
         }
         model = parse_settings(account.channel, {**account.settings, **kept, **values})
-        _write(account, model)
+        with session.no_autoflush:
+            _write(account, model)
+            await _free(session, account)
     await session.flush()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -72,10 +71,10 @@ async def contact_of(session: AsyncSession, identity: Identity) -> Contact:
 
 async def put_identity(session: AsyncSession, contact_id: UUID, kind: str, value: str, trust: Trust) -> bool:
     """Adds an identity to a contact; False where somebody has it already."""
-    statement: Any = (
+    statement = (
         insert(Identity)
         .values(id=new_id(), contact_id=contact_id, kind=kind, value=value, trust=trust)
         .on_conflict_do_nothing()
+        .returning(Identity.id)
     )
-    done = await session.execute(statement)
-    return bool(done.rowcount)
+    return await session.scalar(statement) is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import regex
+import regex  # type: ignore[import-untyped]
 
 from channels.contract import Capabilities, TextUnit
 
@@ -42,7 +42,8 @@ def split_text(text: str, capabilities: Capabilities) -> list[str]:
 
 def _cut(text: str, limit: int, unit: TextUnit) -> int:
     """Where to cut so that the first part fits and is as long as a natural end allows."""
-    fits = used = 0
+    fits: int = 0
+    used = 0
     for grapheme in regex.finditer(r"\X", text):
         used += measure(grapheme.group(), unit)
         if used > limit:
@@ -53,7 +54,7 @@ def _cut(text: str, limit: int, unit: TextUnit) -> int:
     paragraph = head.rfind("\n\n")
     if paragraph > fits // 3:
         return paragraph
-    sentences = [match.end() for match in _SENTENCE_END.finditer(head)]
+    sentences: list[int] = [match.end() for match in _SENTENCE_END.finditer(head)]
     if sentences and sentences[-1] > fits // 3:
         return sentences[-1]
     space = max(head.rfind(" "), head.rfind("\n"))

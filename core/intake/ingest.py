@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-import filetype
+import filetype  # type: ignore[import-untyped]
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,23 +29,24 @@ from channels.contract import (
 from core.accounts.models import ChannelAccount
 from core.accounts.service import spec_of
 from core.blobs import blobs
-from core.contacts.identities import contact_of, identify
-from core.contacts.models import Contact, Identity
+from core.contacts.identities import identify
+from core.db import Statement, pipelined
 from core.delivery.receipts import apply_receipt
 from core.ids import new_id
+from core.intake import rows
 from core.intake.models import RawState
-from core.intake.threading import Thread, find_thread
+from core.intake.rows import StoredFile
+from core.intake.sight import Person, look
+from core.intake.threading import Thread
 from core.jobs.models import Lane
-from core.jobs.queue import enqueue
+from core.jobs.queue import job_row
 from core.people.models import User
 from core.settings import settings
 from core.storable import storable
 from core.tickets import handoff
 from core.tickets.events import Kind, locked, record
 from core.tickets.models import (
-    AttachmentRow,
     Author,
-    Direction,
     Handoff,
     Message,
     Priority,
@@ -53,11 +54,17 @@ from core.tickets.models import (
     Status,
     ThreadRef,
     Ticket,
+    TicketEvent,
 )
 from core.tickets.replies import withdraw_drafts
 
 PREVIEW = 200
 """Characters of a message that lists show."""
+# Every few seconds at most: a row that every message changed would make messages wait for one another.
+_SIGN_OF_LIFE = """
+    UPDATE channel_accounts SET last_in_at = now()
+    WHERE id = %(account_id)s AND (last_in_at IS NULL OR last_in_at < now() - interval '2 seconds')
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +74,6 @@ class Outcome:
     state: RawState
     reason: str | None = None
     ticket_id: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """An attachment whose bytes are durable already."""
-
-    filename: str
-    content_type: str
-    size: int
-    sha256: bytes
-    blob_key: str
-    content_id: str | None
-    inline: bool
 
 
 Files = dict[str, list[StoredFile]]
@@ -132,18 +126,19 @@ async def ingest(
     events: Sequence[Inbound],
     files: Files,
     correlation_id: UUID | None,
-) -> Outcome:
-    """Applies all events of a raw. The caller holds the lock of their conversation."""
+) -> tuple[Outcome, list[Statement]]:
+    """Applies all events of a raw. The caller holds the lock of their conversation, and sends the statements returned:
+    what is left to be written."""
     outcome = Outcome(RawState.FILTERED, "nothing_of_interest")
+    left: list[Statement] = []
     for event in events:
+        if left:
+            await pipelined(session, left)
         stored = files.get(event.external_id, [])
-        result = await _apply(session, account, raw_id, _storable(event), stored, correlation_id)
+        result, left = await _apply(session, account, raw_id, _storable(event), stored, correlation_id)
         if _RANK.index(result.state) >= _RANK.index(outcome.state):
             outcome = result
-    await session.execute(
-        sa.update(ChannelAccount).where(ChannelAccount.id == account.id).values(last_in_at=sa.func.now())
-    )
-    return outcome
+    return outcome, [*left, (_SIGN_OF_LIFE, {"account_id": account.id})]
 
 
 def _storable(event: Inbound) -> Inbound:
@@ -161,23 +156,27 @@ async def _apply(
     event: Inbound,
     files: Sequence[StoredFile],
     correlation_id: UUID | None,
-) -> Outcome:
+) -> tuple[Outcome, list[Statement]]:
+    """What became of the event, and what is left to be written."""
     match event:
         case MessageReceived():
-            return await _message(session, account, raw_id, event, files, correlation_id)
+            # What is recorded on the way is written with the message, not by the session.
+            with session.no_autoflush:
+                return await _message(session, account, raw_id, event, files, correlation_id)
         case ReceiptReceived():
             ticket_id = await apply_receipt(session, account, event)
             if ticket_id is None:
-                return Outcome(RawState.FILTERED, event.automation.value if event.automation else "receipt_unknown")
-            return Outcome(RawState.APPENDED, f"receipt_{event.kind}", ticket_id)
+                reason = event.automation.value if event.automation else "receipt_unknown"
+                return Outcome(RawState.FILTERED, reason), []
+            return Outcome(RawState.APPENDED, f"receipt_{event.kind}", ticket_id), []
         case MessageEdited() | MessageDeleted() | ReactionChanged():
-            return await _message_changed(session, account, event)
+            return await _message_changed(session, account, event), []
         case PeerChanged():
-            return await _peer_changed(session, account, event)
+            return await _peer_changed(session, account, event), []
         case ActionTaken() | Digits() | CallStarted() | CallEnded():
-            return await _conversation_event(session, account, event)
+            return await _conversation_event(session, account, event), []
         case TypingChanged():
-            return Outcome(RawState.FILTERED, "typing")
+            return Outcome(RawState.FILTERED, "typing"), []
 
 
 # ------------------------------------------------------------------------------------------------------- messages
@@ -190,64 +189,93 @@ async def _message(
     event: MessageReceived,
     files: Sequence[StoredFile],
     correlation_id: UUID | None,
-) -> Outcome:
+) -> tuple[Outcome, list[Statement]]:
+    """Two round trips: one looks at all that matters, one (the caller's) writes all that follows."""
     if event.automation is Automation.VERIFICATION:
         # Whoever could read it could prove to another service that they own our address.
-        return Outcome(RawState.QUARANTINED, "verification")
+        return Outcome(RawState.QUARANTINED, "verification"), []
     if event.facts.get("loop"):
-        return Outcome(RawState.FILTERED, "loop")
-    identity = await identify(session, event.sender, event.language)
-    contact = await contact_of(session, identity)
-    if contact.blocked:
-        return Outcome(RawState.FILTERED, "blocked")
-    known = await session.scalar(
-        sa.select(Message)
-        .join(ThreadRef, ThreadRef.message_id == Message.id)
-        .where(ThreadRef.account_id == account.id, ThreadRef.ref == event.external_id)
-    )
-    if known is not None and known.direction is Direction.IN and known.author_id == contact.id and known.text == event.text:
-        return Outcome(RawState.FILTERED, "duplicate", known.ticket_id)
-
-    thread = await find_thread(session, account, spec_of(account.channel).capabilities, event, identity)
+        return Outcome(RawState.FILTERED, "loop"), []
+    seen = await look(session, account.id, spec_of(account.channel).capabilities, event)
+    sender, thread = seen.sender, seen.thread
+    if sender.blocked:
+        return Outcome(RawState.FILTERED, "blocked"), []
+    if seen.known is not None and seen.repeats(event):
+        return Outcome(RawState.FILTERED, "duplicate", seen.known["ticket_id"]), []
     automatic = event.automation in (Automation.AUTO_REPLY, Automation.BOUNCE, Automation.COMPLAINT)
     if automatic and thread.ticket_id is None:
-        return Outcome(RawState.FILTERED, event.automation.value)
+        return Outcome(RawState.FILTERED, event.automation.value), []
 
     if thread.ticket_id is None:
-        ticket = await _open(session, account, event, contact, thread)
+        ticket = _open(session, account, event, sender, thread)
     else:
         ticket = await locked(session, thread.ticket_id)
         if not automatic:
             await _wake(session, ticket)
-    route = await _route(session, account, ticket, identity, event, thread)
-    message = await _write(session, account, ticket, route, raw_id, contact, event, files, known is not None)
-    await _take_part(session, ticket, identity, event)
-    await _what_next(session, account, ticket, message, event, correlation_id)
+        ticket.preview = _preview(event)
+        ticket.activity_at = sa.func.now()
+        if rows.by_person(event):
+            ticket.customer_at = sa.func.now()
+    message_id = new_id()
+    record(
+        session,
+        ticket,
+        Kind.MESSAGE,
+        actor=Author.CONTACT,
+        actor_id=sender.contact_id,
+        message_id=message_id,
+        automation=event.automation.value,
+        authenticity=event.authenticity.value,
+    )
+    next_job = _what_next(session, account, ticket, message_id, event, correlation_id)
+
+    opening = [rows.ticket(ticket, by_person=rows.by_person(event))] if thread.ticket_id is None else []
+    route_id, route = _route(account, ticket, sender, event, thread)
+    written = [
+        *opening,
+        *rows.known_better(sender, event),
+        *route,
+        *rows.message(message_id, ticket.id, route_id, account.id, raw_id, sender, event, files),
+        *rows.events(_recorded(session)),
+        *rows.participants(ticket.id, sender, seen.copies),
+        *next_job,
+    ]
     state = RawState.TICKET if thread.ticket_id is None else RawState.APPENDED
-    return Outcome(state, event.automation.value if automatic else None, ticket.id)
+    return Outcome(state, event.automation.value if automatic else None, ticket.id), written
 
 
-async def _open(
-    session: AsyncSession, account: ChannelAccount, event: MessageReceived, contact: Contact, thread: Thread
+def _recorded(session: AsyncSession) -> list[TicketEvent]:
+    """The events that the session would write, taken out of it."""
+    found = [one for one in session.new if isinstance(one, TicketEvent)]
+    for one in found:
+        session.expunge(one)
+    return sorted(found, key=lambda event: event.seq)
+
+
+def _preview(event: MessageReceived) -> str:
+    return event.text.strip()[:PREVIEW]
+
+
+def _open(
+    session: AsyncSession, account: ChannelAccount, event: MessageReceived, sender: Person, thread: Thread
 ) -> Ticket:
-    subject = (event.subject or event.text.strip().partition("\n")[0])[:200]
+    """A new ticket, not yet written."""
     ticket = Ticket(
         id=new_id(),
-        subject=subject,
-        contact_id=contact.id,
+        subject=(event.subject or event.text.strip().partition("\n")[0])[:200],
+        contact_id=sender.contact_id,
         account_id=account.id,
         channel=account.channel,
-        language=event.language or contact.language,
+        language=event.language or sender.language,
         linked_to_id=thread.linked_to_id,
         priority=Priority.LOW if event.automation is Automation.BULK else Priority.NORMAL,
+        preview=_preview(event),
         event_seq=0,
         version=1,
         handoff=Handoff.AI,
         status=Status.OPEN,
     )
-    session.add(ticket)
-    await session.flush()
-    record(session, ticket, Kind.CREATED, actor=Author.CONTACT, actor_id=contact.id, channel=account.channel)
+    record(session, ticket, Kind.CREATED, actor=Author.CONTACT, actor_id=sender.contact_id, channel=account.channel)
     if thread.linked_to_id is not None:
         record(session, ticket, Kind.LINKED, to=str(thread.linked_to_id), reason=thread.reason)
     return ticket
@@ -267,142 +295,28 @@ async def _wake(session: AsyncSession, ticket: Ticket) -> None:
     await withdraw_drafts(session, ticket, "customer_wrote")
 
 
-async def _route(
-    session: AsyncSession,
-    account: ChannelAccount,
-    ticket: Ticket,
-    identity: Identity,
-    event: MessageReceived,
-    thread: Thread,
-) -> Route:
+def _route(
+    account: ChannelAccount, ticket: Ticket, sender: Person, event: MessageReceived, thread: Thread
+) -> tuple[UUID, list[Statement]]:
     """The route of this conversation on this ticket, with the newest way to answer."""
-    if thread.route_id is not None:
-        route = await session.get_one(Route, thread.route_id)
-        if route.identity_id == identity.id:
-            route.data = dict(event.route)
-            return route
-    conversation = event.conversation or f"{identity.kind}:{identity.value}:{ticket.id}"
-    route_id = await session.scalar(
-        sa.select(Route.id).where(Route.account_id == account.id, Route.conversation == conversation, Route.active)
+    if thread.route_id is not None and thread.route_identity_id == sender.identity_id:
+        return thread.route_id, [rows.route_data(thread.route_id, dict(event.route))]
+    route_id = new_id()
+    conversation = event.conversation or f"{event.sender.kind}:{event.sender.value}:{ticket.id}"
+    return route_id, rows.route(
+        route_id, ticket.id, account.id, sender.identity_id, conversation, dict(event.route)
     )
-    if route_id is not None:
-        await session.execute(sa.update(Route).where(Route.id == route_id).values(active=False))
-    route = Route(
-        id=new_id(),
-        ticket_id=ticket.id,
-        account_id=account.id,
-        identity_id=identity.id,
-        conversation=conversation,
-        data=dict(event.route),
-        active=True,
-    )
-    session.add(route)
-    await session.flush()
-    return route
 
 
-async def _write(
+def _what_next(
     session: AsyncSession,
     account: ChannelAccount,
     ticket: Ticket,
-    route: Route,
-    raw_id: UUID,
-    contact: Contact,
-    event: MessageReceived,
-    files: Sequence[StoredFile],
-    ref_taken: bool,
-) -> Message:
-    message = Message(
-        id=new_id(),
-        ticket_id=ticket.id,
-        route_id=route.id,
-        raw_id=raw_id,
-        direction=Direction.IN,
-        author=Author.CONTACT,
-        author_id=contact.id,
-        author_name=event.sender.name or contact.name or event.sender.value,
-        external_id=event.external_id,
-        subject=event.subject,
-        text=event.text,
-        html=event.html,
-        quoted=event.quoted,
-        signature=event.signature,
-        language=event.language,
-        automation=event.automation,
-        authenticity=event.authenticity,
-        facts=dict(event.facts),
-        recipients={
-            "to": [address.value for address in event.to],
-            "cc": [address.value for address in event.cc],
-        },
-        provider_time=event.provider_time,
-    )
-    session.add(message)
-    await session.flush()
-    if not ref_taken:
-        session.add(
-            ThreadRef(account_id=account.id, ref=event.external_id, ticket_id=ticket.id, message_id=message.id)
-        )
-    for file in files:
-        session.add(
-            AttachmentRow(
-                id=new_id(),
-                message_id=message.id,
-                filename=file.filename,
-                content_type=file.content_type,
-                size=file.size,
-                sha256=file.sha256,
-                blob_key=file.blob_key,
-                content_id=file.content_id,
-                inline=file.inline,
-            )
-        )
-    ticket.preview = event.text.strip()[:PREVIEW]
-    ticket.activity_at = sa.func.now()
-    if event.automation is Automation.NONE:
-        ticket.customer_at = sa.func.now()
-    record(
-        session,
-        ticket,
-        Kind.MESSAGE,
-        actor=Author.CONTACT,
-        actor_id=contact.id,
-        message_id=message.id,
-        automation=event.automation.value,
-        authenticity=event.authenticity.value,
-    )
-    return message
-
-
-async def _take_part(session: AsyncSession, ticket: Ticket, identity: Identity, event: MessageReceived) -> None:
-    """The sender and whoever received a copy may write into this ticket by reference."""
-    roles = {identity.id: "requester"}
-    own = await session.scalars(
-        sa.select(ChannelAccount.recipient_key).where(ChannelAccount.recipient_key.is_not(None))
-    )
-    ours = set(own)
-    for address in (*event.to, *event.cc):
-        if address.value not in ours and address.kind == identity.kind and len(roles) < 50:
-            copied = await identify(session, address)
-            roles.setdefault(copied.id, "copied")
-    for identity_id, role in roles.items():
-        await session.execute(
-            sa.text(
-                "INSERT INTO participants (ticket_id, identity_id, role) VALUES (:ticket, :identity, :role) "
-                "ON CONFLICT DO NOTHING"
-            ),
-            {"ticket": ticket.id, "identity": identity_id, "role": role},
-        )
-
-
-async def _what_next(
-    session: AsyncSession,
-    account: ChannelAccount,
-    ticket: Ticket,
-    message: Message,
+    message_id: UUID,
     event: MessageReceived,
     correlation_id: UUID | None,
-) -> None:
+) -> list[Statement]:
+    """Whose turn it is; the AI's job where it is the AI's."""
     if event.to_person:
         handoff.queue(session, ticket, "requested", Author.CONTACT)
     answerable = event.automation is Automation.NONE and not event.suppress_auto_reply
@@ -410,19 +324,22 @@ async def _what_next(
         if event.automation is Automation.NONE:
             # The sender wants no automatic answer; a person may still give one.
             handoff.queue(session, ticket, "automatic_reply_unwanted", Author.SYSTEM)
-        return
-    if ticket.handoff is Handoff.AI:
-        chat_like = spec_of(account.channel).capabilities.chat_like
-        await enqueue(
+        return []
+    if ticket.handoff is not Handoff.AI:
+        return []
+    chat_like = spec_of(account.channel).capabilities.chat_like
+    return [
+        job_row(
             session,
             "ai.reply",
-            {"ticket_id": str(ticket.id), "message_id": str(message.id)},
+            {"ticket_id": str(ticket.id), "message_id": str(message_id)},
             lane=Lane.AI,
             delay=settings().ai_quiet if chat_like else 0,
             fair_key=str(account.id),
-            unique_key=f"ai.reply:{message.id}",
+            unique_key=f"ai.reply:{message_id}",
             correlation_id=correlation_id,
         )
+    ]
 
 
 # ------------------------------------------------------------------------------------------------- other events

@@ -77,6 +77,6 @@ def close() -> None:
     """Ends the parser's process."""
     global _pool  # noqa: PLW0603
     if _pool is not None:
-        _pool.stop()
+        _pool.stop()  # type: ignore[no-untyped-call]
         _pool.join(5)
         _pool = None

@@ -15,7 +15,7 @@ from channels.contract import Context, Enrich, Inbound, Malformed, RawInbound
 from core.accounts.models import ChannelAccount
 from core.accounts.service import context_of
 from core.blobs import blobs
-from core.db import advisory_lock, transaction
+from core.db import Statement, advisory_lock, pipelined, transaction
 from core.failpoints import failpoint
 from core.intake.ingest import Files, Outcome, ingest, store_attachments
 from core.intake.models import Raw, RawState
@@ -35,6 +35,7 @@ _TRIES = 3
 @dataclass(frozen=True, slots=True)
 class Loaded:
     raw_id: UUID
+    account: ChannelAccount
     account_id: UUID
     channel: str
     order_key: str
@@ -68,9 +69,8 @@ async def settle(run: Run, loaded: Loaded, events: Sequence[Inbound], files: Fil
     """The end of the job: the raw becomes what it becomes, in one transaction."""
     async with run.transaction(finish=True) as session:
         await advisory_lock(session, loaded.account_id, loaded.order_key)
-        account = await session.get_one(ChannelAccount, loaded.account_id)
-        outcome = await ingest(session, account, loaded.raw_id, events, files, run.correlation_id)
-        await conclude(session, loaded.raw_id, outcome)
+        outcome, left = await ingest(session, loaded.account, loaded.raw_id, events, files, run.correlation_id)
+        await pipelined(session, [*left, conclusion(loaded.raw_id, outcome)])
 
 
 async def load(run: Run, raw_id: UUID) -> Loaded | None:
@@ -78,22 +78,25 @@ async def load(run: Run, raw_id: UUID) -> Loaded | None:
     if run.attempt > 1 and await _given_up(run, raw_id):
         return None
     async with transaction() as session:
-        raw = await session.get(Raw, raw_id)
-        if raw is None or raw.state is not RawState.RECEIVED:
-            return None
-        earlier = await session.scalar(
-            sa.select(Raw.id)
-            .where(
-                Raw.account_id == raw.account_id,
-                Raw.order_key == raw.order_key,
-                Raw.seq < raw.seq,
-                Raw.state == RawState.RECEIVED,
-            )
-            .limit(1)
+        before = sa.orm.aliased(Raw)
+        earlier = sa.exists().where(
+            before.account_id == Raw.account_id,
+            before.order_key == Raw.order_key,
+            before.seq < Raw.seq,
+            before.state == RawState.RECEIVED,
         )
-        if earlier is not None:
+        found = (
+            await session.execute(
+                sa.select(Raw, ChannelAccount, earlier)
+                .join(ChannelAccount, ChannelAccount.id == Raw.account_id)
+                .where(Raw.id == raw_id, Raw.state == RawState.RECEIVED)
+            )
+        ).one_or_none()
+        if found is None:
+            return None
+        raw, account, behind = found
+        if behind:
             raise Again(0.05, "an earlier message of the conversation is under way", free=True)
-        account = await session.get_one(ChannelAccount, raw.account_id)
         context = context_of(account)
     body = raw.body if raw.blob_key is None else await blobs().get(raw.blob_key)
     inbound = RawInbound(
@@ -105,7 +108,7 @@ async def load(run: Run, raw_id: UUID) -> Loaded | None:
         order_key=raw.order_key,
         received_at=raw.created_at,
     )
-    return Loaded(raw.id, account.id, account.channel, raw.order_key, context, inbound)
+    return Loaded(raw.id, account, account.id, account.channel, raw.order_key, context, inbound)
 
 
 async def _given_up(run: Run, raw_id: UUID) -> bool:
@@ -135,19 +138,27 @@ async def _enriched(loaded: Loaded, events: Sequence[Inbound]) -> Sequence[Inbou
     return events
 
 
+_CONCLUDE = """
+    UPDATE raws SET state = %(state)s, reason = %(reason)s, error = %(error)s, ticket_id = %(ticket_id)s,
+                    processed_at = now()
+    WHERE id = %(id)s
+"""
+
+
+def conclusion(raw_id: UUID, outcome: Outcome, *, error: str | None = None) -> Statement:
+    """What became of a raw."""
+    return _CONCLUDE, {
+        "id": raw_id,
+        "state": outcome.state.value,
+        "reason": outcome.reason,
+        "error": error,
+        "ticket_id": outcome.ticket_id,
+    }
+
+
 async def conclude(session: AsyncSession, raw_id: UUID, outcome: Outcome, *, error: str | None = None) -> None:
     """Writes what became of a raw."""
-    await session.execute(
-        sa.update(Raw)
-        .where(Raw.id == raw_id)
-        .values(
-            state=outcome.state,
-            reason=outcome.reason,
-            error=error,
-            ticket_id=outcome.ticket_id,
-            processed_at=sa.func.now(),
-        )
-    )
+    await pipelined(session, [conclusion(raw_id, outcome, error=error)])
 
 
 async def replay(session: AsyncSession, raw_id: UUID) -> bool:

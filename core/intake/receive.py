@@ -107,7 +107,8 @@ class _Door:
         # Sorted, so that two processes never wait for each other.
         turns: list[Statement] = [(_IN_TURN, {"name": name}) for name in sorted(set().union(*(call.turns for call in calls)))]
         async with transaction() as session:
-            counts = await pipelined(session, turns + [one for call in calls for one in call.statements])
+            results = await pipelined(session, turns + [one for call in calls for one in call.statements])
+            counts = [result.rowcount for result in results]
             if any(counts[len(turns) :]):
                 ring_after_commit(session, Lane.INTAKE)
         at = len(turns)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from channels.contract import Automation, MessageReceived
@@ -59,8 +60,9 @@ _PERSON_KNOWN_BETTER = """
 """
 
 
-class File(Protocol):
-    """An attachment whose bytes are durable."""
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """An attachment whose bytes are durable already."""
 
     filename: str
     content_type: str
@@ -112,7 +114,7 @@ def message(
     raw_id: UUID,
     sender: Person,
     event: MessageReceived,
-    files: Sequence[File],
+    files: Sequence[StoredFile],
 ) -> list[Statement]:
     """The message with its files, findable under its external id unless that is taken."""
     row = {

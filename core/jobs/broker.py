@@ -19,7 +19,7 @@ def broker() -> RedisBroker:
     secret = settings().redis_url
     if secret is None:
         raise RuntimeError("REDIS_URL is not set: start through `autocrm run`, or set it")
-    made = RedisBroker(
+    made = RedisBroker(  # type: ignore[no-untyped-call]
         url=secret.get_secret_value(),
         namespace=f"{settings().redis_namespace}:dramatiq",
         middleware=[AsyncIO(), CurrentMessage(), ShutdownNotifications()],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -10,21 +11,20 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.db import after_commit
+from core.db import Statement, after_commit
 from core.ids import new_id
 from core.jobs.models import Lane
 from core.jobs.ring import ring
 
-_INSERT = sa.text(
-    """
+_INSERT = """
     INSERT INTO jobs (id, lane, name, args, fair_key, unique_key, due_at, max_attempts, correlation_id)
-    VALUES (:id, :lane, :name, CAST(:args AS jsonb), :fair_key, :unique_key,
-            now() + make_interval(secs => :delay), :max_attempts, :correlation_id)
+    VALUES (%(id)s, %(lane)s, %(name)s, CAST(%(args)s AS jsonb), %(fair_key)s, %(unique_key)s,
+            now() + make_interval(secs => %(delay)s), %(max_attempts)s, %(correlation_id)s)
     ON CONFLICT (unique_key) DO UPDATE
         SET args = excluded.args, due_at = excluded.due_at, state = 'ready', attempts = 0, error = NULL
         WHERE jobs.state = 'dead'
-    """
-)
+"""
+_INSERT_TEXT = sa.text(re.sub(r"%\((\w+)\)s", r":\1", _INSERT))
 
 
 async def enqueue(
@@ -44,22 +44,39 @@ async def enqueue(
     `args` holds ids and small facts, never content: a handler reads what it needs. While a job with the same
     `unique_key` waits or runs, another is not added; a dead one is given its attempts back.
     """
-    await session.execute(
-        _INSERT,
-        {
-            "id": new_id(),
-            "lane": lane.value,
-            "name": name,
-            "args": json.dumps(args),
-            "fair_key": fair_key,
-            "unique_key": unique_key,
-            "delay": delay,
-            "max_attempts": max_attempts,
-            "correlation_id": correlation_id,
-        },
-    )
+    _sql, values = job_row(
+        session, name, args, lane=lane, delay=delay, fair_key=fair_key, unique_key=unique_key,
+        correlation_id=correlation_id, max_attempts=max_attempts,
+    )  # fmt: skip
+    await session.execute(_INSERT_TEXT, dict(values))
+
+
+def job_row(
+    session: AsyncSession,
+    name: str,
+    args: dict[str, Any],
+    *,
+    lane: Lane,
+    delay: float = 0,
+    fair_key: str = "",
+    unique_key: str | None = None,
+    correlation_id: UUID | None = None,
+    max_attempts: int = 8,
+) -> Statement:
+    """As `enqueue`, for `core.db.pipelined`: the caller sends the statement in this transaction."""
     if delay <= 0:
         ring_after_commit(session, lane)
+    return _INSERT, {
+        "id": new_id(),
+        "lane": lane.value,
+        "name": name,
+        "args": json.dumps(args),
+        "fair_key": fair_key,
+        "unique_key": unique_key,
+        "delay": float(delay),
+        "max_attempts": max_attempts,
+        "correlation_id": correlation_id,
+    }
 
 
 def ring_after_commit(session: AsyncSession, lane: Lane) -> None:

@@ -149,11 +149,10 @@ class LaneRunner:
             return
         news = asyncio.create_task(self._news.wait())
         try:
+            waited: list[asyncio.Future[Any]] = [*tasks, news]
             if for_all:
-                ended = asyncio.gather(*tasks, return_exceptions=True)
-                await asyncio.wait([ended, news], return_when=asyncio.FIRST_COMPLETED)
-            else:
-                await asyncio.wait([*tasks, news], return_when=asyncio.FIRST_COMPLETED)
+                waited = [asyncio.gather(*tasks, return_exceptions=True), news]
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         finally:
             news.cancel()
 

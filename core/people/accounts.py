@@ -74,7 +74,8 @@ async def sign_in(session: AsyncSession, email: str, password: str) -> tuple[Use
     user = await session.scalar(sa.select(User).where(User.email == email.strip().lower(), User.active))
     stored = user.password_hash if user and user.password_hash else _NOBODY
     right = await asyncio.to_thread(_verify, stored, password)
-    if user is None or not right:
+    # Whoever has set no password yet cannot be signed in by any, least of all by the stand-in's.
+    if user is None or user.password_hash is None or not right:
         raise NotSignedIn("credentials_wrong", "address or password is wrong")
     return user, await open_session(session, user)
 

@@ -10,13 +10,17 @@ import pytest
 from core.blobs import LocalBlobs
 
 
+def _files(folder: Path, pattern: str) -> list[Path]:
+    return [path for path in folder.rglob(pattern) if path.is_file()]
+
+
 async def test_what_was_put_is_got_until_it_is_deleted(tmp_path: Path) -> None:
     blobs = LocalBlobs(tmp_path)
     contents = [b"", b"a", bytes(range(256)) * 1000]
     keys = await asyncio.gather(*(blobs.put(content) for content in contents * 4))
     assert len(set(keys)) == 12
     assert [await blobs.get(key) for key in keys[:3]] == contents
-    assert not list(tmp_path.rglob("*.part"))
+    assert not _files(tmp_path, "*.part")
     await blobs.delete(keys[0])
     await blobs.delete(keys[0])
     with pytest.raises(FileNotFoundError):
@@ -39,4 +43,4 @@ async def test_a_write_that_fails_leaves_nothing_that_looks_like_an_object(
     monkeypatch.setattr("core.blobs.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
         await LocalBlobs(tmp_path).put(b"x")
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert _files(tmp_path, "*") == []

@@ -92,11 +92,15 @@ async def _pictures(shop: Shop, wanted: set[str]) -> None:
     async with shop.signed_in() as api:
         tickets = (await api.get("/api/v1/tickets")).json()["items"]
         jane = next(one for one in tickets if one["contact"]["address"] == "jane@customer.example")
-        await api.post(f"/api/v1/tickets/{jane['id']}/notes", json={"text": "A loyal customer: third tent in two years."})
+        await api.post(
+            f"/api/v1/tickets/{jane['id']}/notes", json={"text": "A loyal customer: third tent in two years."}
+        )
         await api.post(f"/api/v1/tickets/{jane['id']}/handoff", json={"to": "human"})
         await api.post(
             f"/api/v1/tickets/{jane['id']}/replies",
-            json={"text": "Hello Jane,\n\nAgnes here. I have put a prepaid label into your account, so you need not print one.\n\nKind regards\nAgnes"},
+            json={
+                "text": "Hello Jane,\n\nAgnes here. I have put a prepaid label into your account, so you need not print one.\n\nKind regards\nAgnes"
+            },
         )
     await shop.answer_to("jane@customer.example", 2)
     async with chromium() as browser:

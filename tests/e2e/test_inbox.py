@@ -115,9 +115,7 @@ async def test_a_note_is_seen_inside_only(shop: Shop, agent: BrowserContext) -> 
     await expect(note.locator(".delivery")).to_have_count(0)
 
 
-async def test_a_draft_outlives_the_page_and_a_failed_send_goes_out_once(
-    shop: Shop, agent: BrowserContext
-) -> None:
+async def test_a_draft_outlives_the_page_and_a_failed_send_goes_out_once(shop: Shop, agent: BrowserContext) -> None:
     await shop.write("Dora Draft", "dora@draft.example", "Job", "Do you have an opening for a baker in Faro?")
     page = await open_ticket(agent, shop, "dora@draft.example", handoff="queue")
     await page.get_by_label("Your reply").fill("Hello Dora, we will look.")
@@ -160,9 +158,31 @@ async def test_files_go_out_with_the_reply(shop: Shop, agent: BrowserContext) ->
     assert [(name, content) for name, content in answer.attachments] == [("plan.txt", b"the plan")]
 
 
-async def test_the_html_of_a_stranger_runs_nothing_and_loads_nothing_unasked(
-    shop: Shop, agent: BrowserContext
-) -> None:
+async def test_a_ticket_can_be_begun_and_a_message_passed_on(shop: Shop, agent: BrowserContext) -> None:
+    page = await agent.new_page()
+    await page.goto("/inbox/open")
+    await page.get_by_role("button", name="New ticket").click()
+    dialog = page.get_by_role("dialog", name="New ticket")
+    await dialog.get_by_label("To", exact=True).fill("nell@new.example")
+    await dialog.get_by_label("Subject").fill("Your repair")
+    await dialog.get_by_label("Message").fill("Your boots are ready.")
+    await dialog.get_by_role("button", name="Send").click()
+    await expect(page.get_by_role("heading", level=1, name="Your repair")).to_be_visible()
+    first = await shop.answer_to("nell@new.example")
+    assert "Your boots are ready." in first.text
+
+    await shop.write(
+        "Nell", "nell@new.example", "Re: Your repair", "Do you stock crampons in Madeira?", answering=first
+    )
+    await page.get_by_role("button", name="Forward").click()
+    dialog = page.get_by_role("dialog", name="Forward")
+    await dialog.get_by_label("To", exact=True).fill("workshop@elsewhere.example")
+    await dialog.get_by_role("button", name="Forward").click()
+    await expect(page.get_by_role("heading", level=1, name="Fwd: Your repair")).to_be_visible()
+    assert "crampons" in (await shop.answer_to("workshop@elsewhere.example")).text
+
+
+async def test_the_html_of_a_stranger_runs_nothing_and_loads_nothing_unasked(shop: Shop, agent: BrowserContext) -> None:
     import aiosmtplib
 
     await aiosmtplib.send(
@@ -171,7 +191,9 @@ async def test_the_html_of_a_stranger_runs_nothing_and_loads_nothing_unasked(
     )  # fmt: skip
     page = await open_ticket(agent, shop, "nina@pictures.example")
     asked: list[str] = []
-    await page.route("https://tracker.pictures.example/**", lambda route: (asked.append(route.request.url), route.abort())[1])
+    await page.route(
+        "https://tracker.pictures.example/**", lambda route: (asked.append(route.request.url), route.abort())[1]
+    )
     await page.get_by_role("button", name="Show as sent").click()
     frame = page.frame_locator(".mail-frame iframe")
     await expect(frame.locator("b")).to_have_text("blue")
@@ -204,9 +226,7 @@ async def test_the_keyboard_alone_finds_and_opens_a_ticket(shop: Shop, agent: Br
 
 
 async def test_arabic_turns_the_page_around(shop: Shop, browser: Browser) -> None:
-    context = await browser.new_context(
-        base_url=shop.url, locale="en-GB", viewport={"width": 1440, "height": 900}
-    )
+    context = await browser.new_context(base_url=shop.url, locale="en-GB", viewport={"width": 1440, "height": 900})
     page = await context.new_page()
     await page.goto("/")
     await page.get_by_role("button", name="العربية").click()
@@ -262,9 +282,7 @@ async def test_the_lab_writes_as_the_customer_and_shows_what_comes_back(shop: Sh
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
-async def test_nothing_stands_in_the_way_of_assistive_technology(
-    shop: Shop, browser: Browser, colours: str
-) -> None:
+async def test_nothing_stands_in_the_way_of_assistive_technology(shop: Shop, browser: Browser, colours: str) -> None:
     address = f"ada-{colours}@access.example"
     await shop.write("Ada Access", address, "Rückgabe", "Guten Tag, wie kann ich einen Artikel zurückgeben?")
     await shop.answer_to(address)

@@ -191,11 +191,12 @@ async def test_a_phone_gets_the_whole_screen(shop: Shop, browser: Browser) -> No
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
-async def test_nothing_stands_in_the_way_of_assistive_technology(
-    shop: Shop, browser: Browser, colours: str
-) -> None:
+async def test_nothing_stands_in_the_way_of_assistive_technology(shop: Shop, browser: Browser, colours: str) -> None:
     context = await browser.new_context(
-        base_url=shop.url, locale="en-GB", color_scheme=colours, reduced_motion="reduce"  # type: ignore[arg-type]
+        base_url=shop.url,
+        locale="en-GB",
+        color_scheme=colours,
+        reduced_motion="reduce",  # type: ignore[arg-type]
     )
     page = await opened(context, "de")
     await ask(page, QUESTION)

@@ -73,7 +73,7 @@ export class Widget {
     this.launcher.append(icon(CHAT), this.badge);
     this.form.append(this.label, this.input, this.sender, this.problem);
     this.panel.append(
-      el("header", { class: "head" }, el("div", {}, this.title, this.company), this.closer),
+      el("div", { class: "head" }, el("div", {}, this.title, this.company), this.closer),
       this.notice,
       this.log.element,
       this.status,

@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import time
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -87,7 +88,7 @@ async def live(websocket: WebSocket, public_key: str) -> None:
     except AutoCRMError as error:
         await websocket.close(4401, error.code)
         return
-    except (ValidationError, TimeoutError, WebSocketDisconnect, KeyError):
+    except (ValidationError, TimeoutError, WebSocketDisconnect, KeyError, sa.exc.DataError):
         with contextlib.suppress(RuntimeError):
             await websocket.close(4400, "hello_expected")
         return
@@ -273,7 +274,10 @@ class _Chat:
         try:
             async with adapter_of(self.account) as adapter:
                 assert isinstance(adapter, Identify)
-                await receive(self.account.id, [adapter.identify(raw, ())])
+                found = adapter.identify(raw, ())
+                # Browsers choose their own ids: two that choose the same must not silence each other.
+                mine = replace(found, external_id=f"{self.visitor.conversation}:{found.external_id}")
+                await receive(self.account.id, [mine])
         except (sa.exc.SQLAlchemyError, OSError, AutoCRMError) as error:
             log.warning("a chat message could not be stored: %s", type(error).__name__)
             await self._error("not_stored", "Your message could not be stored; it will be sent again.", client_id)

@@ -63,6 +63,8 @@ async def connected(app: FastAPI, url: str, headers: dict[str, str] | None = Non
     }  # fmt: skip
     await made.inwards.put({"type": "websocket.connect"})
     serving = asyncio.create_task(app(scope, made.inwards.get, made.outwards.put))
+    # As a server does for an application that ended without a word, or broke down.
+    serving.add_done_callback(lambda _: made.outwards.put_nowait({"type": "websocket.close", "code": 1011}))
     try:
         first = await asyncio.wait_for(made.outwards.get(), 20)
         if first["type"] != "websocket.accept":

@@ -94,8 +94,9 @@ async def test_an_address_is_connected_once(db: None) -> None:
         with pytest.raises(Conflict):
             await connect(session, "email", "Two", {**mailbox, "address": "HELP@x.example"})
         other = await connect(session, "email", "Three", {**mailbox, "address": "sales@x.example"})
-        with pytest.raises(Conflict):
-            await change(session, other, values={"address": "help@x.example"})
+    with pytest.raises(Conflict):
+        async with transaction() as session:
+            await change(session, await get(session, other.id), values={"address": "help@x.example"})
     async with transaction() as session:
         first = await get(session, first.id)
         first.state = AccountState.DISABLED

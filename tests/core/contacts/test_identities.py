@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
@@ -52,7 +53,7 @@ async def test_the_same_value_of_another_kind_is_another_person(db: None) -> Non
 async def test_the_person_behind_an_address_is_found_through_all_merges(db: None) -> None:
     async with transaction() as session:
         chain = [await contacts.contact(session) for _ in range(3)]
-        for (before, _), (after, _) in zip(chain, chain[1:], strict=False):
+        for (before, _), (after, _) in pairwise(chain):
             before.merged_into_id = after.id
         await session.flush()
         assert (await contact_of(session, chain[0][1])).id == chain[2][0].id

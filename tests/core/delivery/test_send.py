@@ -148,7 +148,7 @@ async def test_a_delivery_has_one_job_however_often_it_is_woken(post: Post, sky:
         ticket = await locked(session, post.made.ticket.id)
         for text in ("one", "two"):
             await post_reply(session, ticket, Reply(author=Author.USER, author_id=post.user.id, text=text))
-    first, second = await post.deliveries()
+    _first, second = await post.deliveries()
     async with transaction() as session:  # the second's job is late: the worker has no free slot yet
         job = sa.update(Job).where(Job.unique_key == f"deliver.send:{second.id}")
         await session.execute(job.values(due_at=sa.func.now() + sa.text("interval '1 hour'")))

@@ -28,9 +28,9 @@ AI, REVIEW, QUEUE, HUMAN = Handoff.AI, Handoff.REVIEW, Handoff.QUEUE, Handoff.HU
 Move = Callable[[Any, Ticket, UUID], None]
 
 MOVES: dict[str, tuple[Move, dict[Handoff, Handoff]]] = {
-    "take over": (lambda s, t, u: handoff.take_over(s, t, u), {AI: HUMAN, REVIEW: HUMAN, QUEUE: HUMAN, HUMAN: HUMAN}),
-    "give back": (lambda s, t, u: handoff.give_back(s, t, u), {AI: AI, REVIEW: AI, QUEUE: AI, HUMAN: AI}),
-    "pass on": (lambda s, t, u: handoff.pass_on(s, t, u), {AI: QUEUE, REVIEW: QUEUE, QUEUE: QUEUE, HUMAN: QUEUE}),
+    "take over": (handoff.take_over, {AI: HUMAN, REVIEW: HUMAN, QUEUE: HUMAN, HUMAN: HUMAN}),
+    "give back": (handoff.give_back, {AI: AI, REVIEW: AI, QUEUE: AI, HUMAN: AI}),
+    "pass on": (handoff.pass_on, {AI: QUEUE, REVIEW: QUEUE, QUEUE: QUEUE, HUMAN: QUEUE}),
     "the AI is unsure": (lambda s, t, u: handoff.queue(s, t, "unsure"), {AI: QUEUE, REVIEW: QUEUE, QUEUE: QUEUE, HUMAN: HUMAN}),
     "the AI drafts": (lambda s, t, u: handoff.review(s, t, "doubt"), {AI: REVIEW, REVIEW: REVIEW, QUEUE: QUEUE, HUMAN: HUMAN}),
     "draft accepted": (

@@ -1,6 +1,7 @@
 import { Flag } from "lucide-react";
 import { memo } from "react";
 import { Link } from "wouter";
+import { useContactName } from "../api/contactName";
 import type { Ticket } from "../api/types";
 import { useNow } from "../app/clock";
 import { useI18n } from "../i18n/I18n";
@@ -17,7 +18,7 @@ interface Props {
 export const TicketRow = memo(function TicketRow({ ticket, href, open }: Props) {
   const { t, formats } = useI18n();
   const now = useNow();
-  const who = ticket.contact.name ?? ticket.contact.address ?? t("contact.unknown");
+  const { name: who } = useContactName(ticket);
   const urgent = ticket.priority === "high" || ticket.priority === "urgent";
   return (
     <li>

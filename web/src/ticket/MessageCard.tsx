@@ -11,6 +11,7 @@ import {
   ShieldQuestion,
 } from "lucide-react";
 import { useState } from "react";
+import { useContactName } from "../api/contactName";
 import { useChannelType } from "../api/queries";
 import type { Message, Ticket } from "../api/types";
 import { useI18n } from "../i18n/I18n";
@@ -40,10 +41,9 @@ function confidence(message: Message): number | null {
 export function MessageCard({ ticket, message, onForward, onReply }: Props) {
   const { t, formats } = useI18n();
   const look = message.direction === "note" ? "note" : message.author === "contact" ? "in" : message.author;
+  const who = useContactName(ticket);
   const name =
-    message.author_name ??
-    (message.author === "contact" ? (ticket.contact.name ?? ticket.contact.address) : null) ??
-    t(`author.${message.author === "contact" ? "customer" : message.author}`);
+    message.author_name ?? (message.author === "contact" ? who.name : t(`author.${message.author}`));
   const copies = addresses(message.recipients, "cc");
   const sure = confidence(message);
   const incoming = message.direction === "in";

@@ -1,5 +1,6 @@
 import { Bot, Hand, Languages, type LucideIcon } from "lucide-react";
 import { Link } from "wouter";
+import { useContactName } from "../api/contactName";
 import { useUsers } from "../api/queries";
 import { PRIORITIES, STATUSES, type Me, type Ticket } from "../api/types";
 import { useI18n } from "../i18n/I18n";
@@ -20,6 +21,7 @@ interface Props {
 export function TicketHeader({ ticket, me, actions, back }: Props) {
   const { t, formats } = useI18n();
   const users = useUsers().data ?? (ticket.assignee ? [ticket.assignee] : []);
+  const who = useContactName(ticket);
   const BackIcon = back.icon;
   const mine = ticket.handoff === "human" && ticket.assignee?.id === me.id;
   const finished = ticket.status === "closed" || ticket.status === "spam";
@@ -39,10 +41,8 @@ export function TicketHeader({ ticket, me, actions, back }: Props) {
           <p className="ticket-sub">
             <span className="ticket-number">#{ticket.number}</span>
             <ChannelIcon channel={ticket.channel} />
-            <bdi>{ticket.contact.name ?? ticket.contact.address ?? t("contact.unknown")}</bdi>
-            {ticket.contact.name && ticket.contact.address && (
-              <bdi className="ticket-address">{ticket.contact.address}</bdi>
-            )}
+            <bdi>{who.name}</bdi>
+            {who.address !== null && <bdi className="ticket-address">{who.address}</bdi>}
             {ticket.language && (
               <Badge icon={Languages} title={t("ticket.language")}>
                 {formats.languageName(ticket.language)}
