@@ -19,7 +19,7 @@ lint: setup-dev node_modules ## Check formatting, types, import rules, generated
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/autocrm openapi > build/openapi.json && cd web && $(NPM) run --silent api:check && $(NPM) run --silent lint
+	@cd web && $(NPM) run --silent api:check && $(NPM) run --silent lint
 	@cd widget && $(NPM) run --silent lint
 
 types: setup-dev ## Check the types of the Python code
@@ -79,11 +79,11 @@ node_modules: web/node_modules/.done widget/node_modules/.done
 
 web/dist/index.html: web/node_modules/.done web/index.html web/package.json $(shell find web/src web/public -type f 2>/dev/null)
 	@echo "Building the inbox …"
-	@cd web && PATH="$(CURDIR)/.venv/bin:$$PATH" $(NPM) run --silent build -- --logLevel warn && touch dist/index.html
+	@cd web && PATH="$(CURDIR)/.venv/bin:$$PATH" $(NPM) run --silent build && touch dist/index.html
 
 widget/dist/widget.js: widget/node_modules/.done widget/package.json $(shell find widget/src -type f 2>/dev/null)
 	@echo "Building the widget …"
-	@cd widget && PATH="$(CURDIR)/.venv/bin:$$PATH" $(NPM) run --silent build -- --logLevel warn && touch dist/widget.js
+	@cd widget && PATH="$(CURDIR)/.venv/bin:$$PATH" $(NPM) run --silent build && touch dist/widget.js
 
 clean: ## Remove everything that was built (not the data)
 	@rm -rf .venv build web/dist web/node_modules widget/dist widget/node_modules

@@ -30,7 +30,7 @@ from tests.house import until
 
 _FILL = """
     INSERT INTO jobs (id, lane, name, args, fair_key, max_attempts)
-    SELECT uuidv7(), 'bulk', 'bench.nothing', '{}'::jsonb, 'bench', 8 FROM generate_series(1, %s)
+    SELECT uuidv7(), 'intake', 'bench.nothing', '{}'::jsonb, 'bench', 8 FROM generate_series(1, %s)
 """
 
 
@@ -62,10 +62,10 @@ async def _ours(url: str, count: int, connection: psycopg.Connection) -> float:
     connection.execute(_FILL, (count,))
     begun = time.perf_counter()
     async with transaction() as session:
-        await enqueue(session, "bench.nothing", {}, lane=Lane.BULK)
+        await enqueue(session, "bench.nothing", {}, lane=Lane.INTAKE)
 
     def empty() -> bool:
-        row = connection.execute("SELECT count(*) FROM jobs WHERE lane = 'bulk'").fetchone()
+        row = connection.execute("SELECT count(*) FROM jobs WHERE lane = 'intake'").fetchone()
         return row is not None and row[0] == 0
 
     await until(empty, "the worker empties the queue", 120)

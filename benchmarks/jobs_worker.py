@@ -13,7 +13,7 @@ from core.jobs.registry import Run, job
 __all__ = ["broker"]
 
 
-@job("bench.nothing", lane=Lane.BULK)
+@job("bench.nothing", lane=Lane.INTAKE)
 async def nothing(_run: Run) -> None:
     """The row is deleted after it, as after every job."""
 

@@ -28,11 +28,11 @@ class Servers:
     redis_url: str
     template: str
 
-    def create_database(self) -> str:
-        """A fresh, migrated database; returns its URL."""
-        name = f"t{uuid4().hex}"
+    def create_database(self, template: str | None = None, name: str | None = None) -> str:
+        """A fresh, migrated database, with the contents of `template`; returns its URL."""
+        name = name or f"t{uuid4().hex}"
         with psycopg.connect(self.postgres_url, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{self.template}"')  # type: ignore[call-overload]
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template or self.template}"')  # type: ignore[call-overload]
         return self.postgres_url.rsplit("/", 1)[0] + "/" + name
 
     def drop_database(self, url: str) -> None:
@@ -61,9 +61,17 @@ def servers() -> Iterator[Servers]:
 
 
 @pytest.fixture
-def environment(servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+def template(servers: Servers) -> str:
+    """The database whose contents a test begins with: migrated, and empty."""
+    return servers.template
+
+
+@pytest.fixture
+def environment(
+    servers: Servers, template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, str]]:
     """A new database and data folder, and settings that point at them, here and in child processes."""
-    url = servers.create_database()
+    url = servers.create_database(template)
     values = {
         "DATABASE_URL": url,
         "REDIS_URL": servers.redis_url,

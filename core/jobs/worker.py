@@ -56,6 +56,11 @@ _CLAIM = sa.text(
     """
 )
 _FINISH = sa.text("DELETE FROM jobs WHERE id = :id AND token = :token")
+_FINISH_ALL = """
+    DELETE FROM jobs USING unnest(%(ids)s::uuid[], %(tokens)s::int[]) AS held(id, token)
+    WHERE jobs.id = held.id AND jobs.token = held.token
+    RETURNING jobs.id
+"""
 _RENEW = sa.text(
     """
     UPDATE jobs SET due_at = now() + make_interval(secs => :lease)
@@ -119,6 +124,8 @@ class LaneRunner:
         self.running: dict[UUID, Attempt] = {}
         self._news = asyncio.Event()
         self._draining = False
+        self._ending: list[tuple[Attempt, asyncio.Future[bool]]] = []
+        self._finisher: asyncio.Task[None] | None = None
         self.stopping = False
 
     async def drain(self) -> None:
@@ -178,8 +185,7 @@ class LaneRunner:
                 return
             await found.handler(attempt, **attempt.args)
             if not attempt.finished:
-                async with attempt.transaction(finish=True):
-                    pass
+                await self._finish(attempt)
         except Again as again:
             dead = not again.free and attempt.attempt >= attempt.max_attempts
             await self._again(attempt, again.after, str(again), dead=dead, refund=again.free)
@@ -195,6 +201,36 @@ class LaneRunner:
             await self._again(attempt, backoff(attempt.attempt), reason, dead=dead)
         finally:
             self.running.pop(attempt.id, None)
+
+    async def _finish(self, attempt: Attempt) -> None:
+        """Ends a job whose handler left that to us, together with whatever else ends now. Raises LostLease."""
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._ending.append((attempt, done))
+        if self._finisher is None or self._finisher.done():
+            self._finisher = asyncio.create_task(self._finish_all(), name="finish-jobs")
+        if not await done:
+            raise LostLease(attempt.name)
+        attempt.finished = True
+
+    async def _finish_all(self) -> None:
+        while self._ending:
+            ending, self._ending = self._ending, []
+            held = {
+                "ids": [attempt.id for attempt, _done in ending],
+                "tokens": [attempt.token for attempt, _done in ending],
+            }
+            try:
+                async with transaction() as session:
+                    (result,) = await pipelined(session, [(_FINISH_ALL, held)])
+                    ended = {row["id"] for row in await result.fetchall()}
+            except Exception as error:
+                for _attempt, done in ending:
+                    if not done.done():
+                        done.set_exception(error)
+                continue
+            for attempt, done in ending:
+                if not done.done():
+                    done.set_result(attempt.id in ended)
 
     async def _again(
         self, attempt: Attempt, after: float, reason: str, *, dead: bool = False, refund: bool = False

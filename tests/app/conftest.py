@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +12,10 @@ from uuid import UUID
 
 import pytest
 
-from ai.embedding import embed_missing
-from ai.providers.vectors import LocalEmbedder
 from channels.email.fake import CustomerMailbox, Delivered, FakeMailProvider
 from core.accounts.service import connect
 from core.db import transaction
-from core.knowledge.importing import import_folder
+from tests.conftest import Servers
 from tests.house import ROOT, House, house
 
 SUPPORT = "help@fernweh.example"
@@ -36,12 +37,34 @@ class Shop:
         return await mailbox.write("127.0.0.1", self.house.smtp_port, mail)
 
 
+@pytest.fixture(scope="session")
+def help_centre(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with the demo's articles and their vectors, to be copied."""
+    name = "template_help_centre"
+    url = servers.create_database(name=name)
+    environment = {
+        **os.environ,
+        "DATABASE_URL": url,
+        "REDIS_URL": servers.redis_url,
+        "AUTOCRM_REDIS_NAMESPACE": name,
+        "AUTOCRM_DATA": str(tmp_path_factory.mktemp("help-centre")),
+    }
+    command = [sys.executable, "-m", "app.cli", "kb", "import", str(ROOT / "app/demo/help_centre")]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, timeout=120)
+    return name
+
+
+@pytest.fixture
+def template(request: pytest.FixtureRequest, servers: Servers) -> str:
+    """The help centre for those who have a shop, an empty database for the others."""
+    if "shop" in request.fixturenames:
+        return str(request.getfixturevalue("help_centre"))
+    return servers.template
+
+
 @pytest.fixture
 async def shop(db: None, environment: dict[str, str], tmp_path: Path) -> AsyncIterator[Shop]:
     """With a gateway; a test starts the worker (and the API) as it needs them."""
-    async for _progress in import_folder(ROOT / "app/demo/help_centre"):
-        pass
-    await embed_missing(LocalEmbedder())
     async with FakeMailProvider(tmp_path / "ledger.jsonl") as provider, house(environment, tmp_path / "logs") as made:
         async with transaction() as session:
             mail = await connect(

@@ -160,4 +160,4 @@ def test_generated_requests_get_documented_answers(served: Served, who: str) -> 
         assert missed <= UNREACHABLE, {name: answers[name] for name in missed - UNREACHABLE}
         assert len(reached) >= 0.8 * len(answers)
     else:
-        assert len(reached) >= 0.5 * len(answers), "an agent may do about half of it"
+        assert len(reached) >= 24, "an agent may do about half of it"
