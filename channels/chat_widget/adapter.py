@@ -57,8 +57,10 @@ class Channel:
         return Checked(identity=f"{self.context.public_url}/widget/widget.js")
 
     def identify(self, raw: RawInbound, events: Sequence[Inbound]) -> RawInbound:
+        """Browsers choose their own ids, so the conversation stands before them: two must not silence each other."""
         frame = _read(raw)
-        return replace(raw, external_id=f"{frame.type}:{frame.client_id}", order_key=frame.conversation)
+        external_id = f"{frame.conversation}:{frame.type}:{frame.client_id}"
+        return replace(raw, external_id=external_id, order_key=frame.conversation)
 
     def parse(self, raw: RawInbound) -> Sequence[Inbound]:
         frame = _read(raw)

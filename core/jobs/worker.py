@@ -19,7 +19,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from core.db import after_commit, transaction
+from core.db import after_commit, pipelined, transaction
 from core.jobs.models import Lane
 from core.jobs.registry import Again, LostLease, handler
 from core.settings import settings

@@ -102,7 +102,7 @@ def test_it_starts_shows_one_screen_survives_kill_9_and_ctrl_c_ends_it(tree: Tre
     assert tree.process is not None
     tree.process.kill()
     tree.process.wait()
-    gone, alive = psutil.wait_procs(family, timeout=20)
+    _gone, alive = psutil.wait_procs(family, timeout=20)
     assert not alive, [process.cmdline() for process in alive]
 
     tree.start()

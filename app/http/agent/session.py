@@ -6,9 +6,10 @@ import logging
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from app.http import limits
 from app.http.access import COOKIE, Signed
 from app.http.shapes import In
 from core.db import transaction
@@ -43,6 +44,8 @@ class ResetRequest(In):
 
 
 class NewPassword(In):
+    token: Annotated[str, Field(min_length=1, max_length=200)]
+    """From the link; in the body, because addresses are logged on their way."""
     password: Password
 
 
@@ -64,10 +67,13 @@ async def _me(principal: Principal) -> Me:
 
 
 @router.post("/session", status_code=201)
-async def sign_in(body: SignIn, response: Response) -> Me:
+async def sign_in(body: SignIn, request: Request, response: Response) -> Me:
     """Signs in; the session is a cookie that scripts cannot read."""
+    caller = request.client.host if request.client else ""
+    limits.allow("sign-in", f"{caller} {body.email.lower()}")
     async with transaction() as session:
         _user, token = await accounts.sign_in(session, body.email, body.password)
+    limits.forget("sign-in", f"{caller} {body.email.lower()}")
     async with transaction() as session:
         principal = await accounts.by_session(session, token)
     response.set_cookie(
@@ -101,14 +107,15 @@ async def sign_out(principal: Signed, response: Response) -> None:
 @router.post("/password-resets", status_code=202)
 async def request_reset(body: ResetRequest) -> dict[str, str]:
     """Mails a link for a new password, if there is such a user. The answer is the same either way."""
+    limits.allow("password-reset", body.email.lower())
     async with transaction() as session:
         await resets.request(session, body.email)
     return {"status": "accepted"}
 
 
-@router.post("/password-resets/{token}", status_code=204)
-async def finish_reset(token: str, body: NewPassword) -> None:
+@router.put("/password-resets", status_code=204)
+async def finish_reset(body: NewPassword) -> None:
     """Sets the new password and ends all sessions of the user."""
     async with transaction() as session:
-        user = await accounts.finish_reset(session, token, body.password)
+        user = await accounts.finish_reset(session, body.token, body.password)
         accounts.audit(session, f"user:{user.id}", "password.reset", f"user:{user.id}")

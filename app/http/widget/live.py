@@ -8,7 +8,6 @@ import contextlib
 import json
 import logging
 import time
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -274,10 +273,7 @@ class _Chat:
         try:
             async with adapter_of(self.account) as adapter:
                 assert isinstance(adapter, Identify)
-                found = adapter.identify(raw, ())
-                # Browsers choose their own ids: two that choose the same must not silence each other.
-                mine = replace(found, external_id=f"{self.visitor.conversation}:{found.external_id}")
-                await receive(self.account.id, [mine])
+                await receive(self.account.id, [adapter.identify(raw, ())])
         except (sa.exc.SQLAlchemyError, OSError, AutoCRMError) as error:
             log.warning("a chat message could not be stored: %s", type(error).__name__)
             await self._error("not_stored", "Your message could not be stored; it will be sent again.", client_id)

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.http import limits
 from app.http.access import COOKIE
 from app.http.main import create_app
 from tests.app.http.world import World, seed
@@ -44,3 +45,9 @@ def bearer(token: str) -> dict[str, str]:
 
 def cookie(token: str, origin: str | None = None) -> dict[str, str]:
     return {"Cookie": f"{COOKIE}={token}", **({"Origin": origin} if origin else {})}
+
+
+@pytest.fixture(autouse=True)
+def no_tries_before() -> None:
+    """Every test begins without tries of the one before."""
+    limits._tries.clear()

@@ -84,10 +84,20 @@ async def test_asking_for_a_new_password_answers_alike(client: httpx.AsyncClient
 
 
 async def test_a_new_password_by_link_works_once(client: httpx.AsyncClient, world: World) -> None:
-    path = f"/api/v1/password-resets/{world.tokens['reset']}"
-    assert (await client.post(path, json={"password": "short"})).status_code == 422
-    assert (await client.post(path, json={"password": "long enough now"})).status_code == 204
-    assert (await client.post(path, json={"password": "long enough again"})).json()["code"] == "reset_invalid"
+    async def put(password: str) -> httpx.Response:
+        body = {"token": world.tokens["reset"], "password": password}
+        return await client.put("/api/v1/password-resets", json=body)
+
+    assert (await put("short")).status_code == 422
+    assert (await put("long enough now")).status_code == 204
+    assert (await put("long enough again")).json()["code"] == "reset_invalid"
+
+
+async def test_guessing_passwords_becomes_slow(client: httpx.AsyncClient, world: World) -> None:
+    body = {"email": "nobody.here@fernweh.example", "password": "wrong wrong wrong"}
+    codes = [(await client.post(SESSION, json=body)).status_code for _ in range(12)]
+    assert codes[:10] == [401] * 10
+    assert codes[10:] == [429, 429]
 
 
 async def test_a_key_is_made_once_and_its_token_is_never_shown_again(client: httpx.AsyncClient, world: World) -> None:

@@ -52,7 +52,7 @@ DOORS: dict[str, Door] = {
     "POST /api/v1/session": Door(public=True, json=lambda i: {"email": i["admin_email"], "password": PASSWORD}),
     "DELETE /api/v1/session": Door(),
     "POST /api/v1/password-resets": Door(public=True, json=lambda i: {"email": i["admin_email"]}),
-    "POST /api/v1/password-resets/{token}": Door(public=True, json=lambda i: {"password": "a new password"}),
+    "PUT /api/v1/password-resets": Door(public=True, json=lambda i: {"token": i["reset"], "password": "a new password"}),
     "GET /api/v1/tickets": Door(T.TICKETS_READ, on_ticket=True, listing=True, own=True, params=lambda i: {"q": i["mark"]}),
     "POST /api/v1/tickets": Door(
         T.TICKETS_WRITE, json=lambda i: {"account_id": i["account_id"], "to": "robin", "text": "Hello"}
@@ -163,13 +163,13 @@ def test_every_door_of_the_application_stands_in_the_table(environment: dict[str
 
 async def knock(client: httpx.AsyncClient, name: str, door: Door, world: World, headers: dict[str, str]) -> httpx.Response:
     method, path = name.split(" ", 1)
-    known = {**world.ids, "token": world.tokens["reset"]}
+    known = world.ids
     for parameter, source in (door.path or {}).items():
         path = path.replace(f"{{{parameter}}}", source[1:] if source.startswith("=") else known[source])
     path = path.format_map(known)
     return await client.request(
         method, path, headers=headers,
-        json=door.json(world.ids) if door.json else None,
+        json=door.json({**world.ids, "reset": world.tokens["reset"]}) if door.json else None,
         params=door.params(world.ids) if door.params else None,
         files={"file": ("a.txt", b"text", "text/plain")} if door.files else None,
     )  # fmt: skip

@@ -502,32 +502,16 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        put?: never;
+        /**
+         * Finish Reset
+         * @description Sets the new password and ends all sessions of the user.
+         */
+        put: operations["finish_reset_api_v1_password_resets_put"];
         /**
          * Request Reset
          * @description Mails a link for a new password, if there is such a user. The answer is the same either way.
          */
         post: operations["request_reset_api_v1_password_resets_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/password-resets/{token}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Finish Reset
-         * @description Sets the new password and ends all sessions of the user.
-         */
-        post: operations["finish_reset_api_v1_password_resets__token__post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1781,6 +1765,8 @@ export interface components {
         NewPassword: {
             /** Password */
             password: string;
+            /** Token */
+            token: string;
         };
         /** NewReply */
         NewReply: {
@@ -3592,6 +3578,46 @@ export interface operations {
             };
         };
     };
+    finish_reset_api_v1_password_resets_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPassword"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not available just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused, with the reason */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     request_reset_api_v1_password_resets_post: {
         parameters: {
             query?: never;
@@ -3615,48 +3641,6 @@ export interface operations {
                         [key: string]: string;
                     };
                 };
-            };
-            /** @description Not available just now */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Refused, with the reason */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    finish_reset_api_v1_password_resets__token__post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                token: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["NewPassword"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description Not available just now */
             503: {

@@ -60,10 +60,7 @@ export function NewPassword({ token }: { token: string }) {
   const errorId = useId();
   const [password, setPassword] = useState("");
   const change = useMutation({
-    mutationFn: () =>
-      unwrap(
-        api.POST("/api/v1/password-resets/{token}", { params: { path: { token } }, body: { password } }),
-      ),
+    mutationFn: () => unwrap(api.PUT("/api/v1/password-resets", { body: { token, password } })),
   });
 
   return (
