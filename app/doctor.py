@@ -65,7 +65,9 @@ async def _vectors() -> Finding:
     try:
         await embedder().embed(["hello"])
     except Unavailable:
-        return Finding("vectors", False, "the relay does not answer; answers are found by words alone. Start `autocrm relay`")
+        return Finding(
+            "vectors", False, "the relay does not answer; answers are found by words alone. Start `autocrm relay`"
+        )
     return Finding("vectors", True, embedder().model)
 
 
@@ -73,7 +75,9 @@ async def _jobs() -> Finding:
     async with transaction() as session:
         dead = await session.scalar(sa.select(sa.func.count()).select_from(Job).where(Job.state == JobState.DEAD))
         oldest = await session.scalar(
-            sa.select(sa.func.extract("epoch", sa.func.now() - sa.func.min(Job.due_at))).where(Job.state == JobState.READY)
+            sa.select(sa.func.extract("epoch", sa.func.now() - sa.func.min(Job.due_at))).where(
+                Job.state == JobState.READY
+            )
         )
     late = float(oldest or 0)
     if dead:
@@ -88,7 +92,9 @@ async def _doubt() -> Finding:
         held = await session.scalar(
             sa.select(sa.func.count()).select_from(Delivery).where(Delivery.state == DeliveryState.HELD)
         )
-    return Finding("deliveries in doubt", not held, f"{held or 'none'}" + (": settle them in the inbox" if held else ""))
+    return Finding(
+        "deliveries in doubt", not held, f"{held or 'none'}" + (": settle them in the inbox" if held else "")
+    )
 
 
 async def _quarantine() -> Finding:
@@ -113,7 +119,9 @@ async def _accounts() -> list[Finding]:
                 findings.append(Finding(f"{account.channel} {account.name!r}", True, "disabled"))
             case _:
                 findings.append(
-                    Finding(f"{account.channel} {account.name!r}", False, f"{account.state.value}: {account.error}; {last}")
+                    Finding(
+                        f"{account.channel} {account.name!r}", False, f"{account.state.value}: {account.error}; {last}"
+                    )
                 )
     return findings
 

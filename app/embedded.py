@@ -115,7 +115,13 @@ class Postgres:
 
     def _run(self, *command: str) -> None:
         done = subprocess.run(
-            command, cwd="/", user=self._user, group=self._user, capture_output=True, text=True, check=False,
+            command,
+            cwd="/",
+            user=self._user,
+            group=self._user,
+            capture_output=True,
+            text=True,
+            check=False,
             extra_groups=[] if self._user is not None else None,
         )
         if done.returncode:
@@ -197,13 +203,17 @@ class Postgres:
                 raise EmbeddedError(f"PostgreSQL ended at once; its log says: {_tail(log)}")
             try:
                 with psycopg.connect(self.url(password, "postgres"), autocommit=True, connect_timeout=2) as connection:
-                    row = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (self.database,)).fetchone()
+                    row = connection.execute(
+                        "SELECT 1 FROM pg_database WHERE datname = %s", (self.database,)
+                    ).fetchone()
                     if row is None:
                         connection.execute(f'CREATE DATABASE "{self.database}"')
                     return
             except psycopg.OperationalError:
                 if time.monotonic() > deadline:
-                    raise EmbeddedError(f"PostgreSQL did not answer within a minute; its log says: {_tail(log)}") from None
+                    raise EmbeddedError(
+                        f"PostgreSQL did not answer within a minute; its log says: {_tail(log)}"
+                    ) from None
                 time.sleep(0.05)
 
     def kill(self) -> None:

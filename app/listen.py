@@ -96,7 +96,10 @@ async def watch_accounts() -> None:
                     del running[account_id]
             for account_id, version in wanted.items():
                 if account_id not in running:
-                    running[account_id] = (version, asyncio.create_task(_attend(account_id), name=f"listen-{account_id}"))
+                    running[account_id] = (
+                        version,
+                        asyncio.create_task(_attend(account_id), name=f"listen-{account_id}"),
+                    )
             await asyncio.sleep(_LOOK)
     finally:
         for _version, task in running.values():

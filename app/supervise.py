@@ -45,9 +45,13 @@ def _port_free(host: str, port: int, name: str, variable: str) -> None:
         try:
             probe.bind((host, port))
         except PermissionError:
-            raise StartError(f"no permission to listen on {name} port {port}: set {variable} to one above 1023") from None
+            raise StartError(
+                f"no permission to listen on {name} port {port}: set {variable} to one above 1023"
+            ) from None
         except OSError as error:
-            raise StartError(f"{name} port {port} on {host} cannot be used ({error.strerror}): set {variable} to another") from None
+            raise StartError(
+                f"{name} port {port} on {host} cannot be used ({error.strerror}): set {variable} to another"
+            ) from None
 
 
 def _data_folder(folder: Path) -> None:
@@ -57,7 +61,9 @@ def _data_folder(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        raise StartError(f"the data folder {folder} cannot be written ({error.strerror}): set AUTOCRM_DATA to another") from None
+        raise StartError(
+            f"the data folder {folder} cannot be written ({error.strerror}): set AUTOCRM_DATA to another"
+        ) from None
 
 
 @dataclass
@@ -175,11 +181,15 @@ class Supervisor:
         while not self.stopping:
             for child in self.children.values():
                 if child.process.poll() is not None:
-                    raise StartError(f"{child.part} ended at once: see {self.settings.data / 'log' / f'{child.part}.log'}")
+                    raise StartError(
+                        f"{child.part} ended at once: see {self.settings.data / 'log' / f'{child.part}.log'}"
+                    )
             if _answers(url) and all(_listens(*port) for port in ports):
                 return
             if time.monotonic() > deadline:
-                raise StartError(f"not ready after {_READY_TIMEOUT:.0f} s: see the logs in {self.settings.data / 'log'}")
+                raise StartError(
+                    f"not ready after {_READY_TIMEOUT:.0f} s: see the logs in {self.settings.data / 'log'}"
+                )
             time.sleep(0.05)
 
     def _screen(self, seconds: float) -> None:
@@ -192,13 +202,19 @@ class Supervisor:
             table.add_row("Sign in as", f"admin@fernweh.example  /  {login.read_text() if login.exists() else '?'}")
             table.add_row("Demo shop", f"{base}/demo/   (chat with the shop)")
             table.add_row("Lab", f"{base}/lab   (be the customer on every channel)")
-            table.add_row("Mail in", f"SMTP {self.settings.smtp_host}:{self.settings.smtp_port}, to support@fernweh.example")
+            table.add_row(
+                "Mail in", f"SMTP {self.settings.smtp_host}:{self.settings.smtp_port}, to support@fernweh.example"
+            )
         else:
             table.add_row("Mail in", f"SMTP {self.settings.smtp_host}:{self.settings.smtp_port}")
         table.add_row("API", f"{base}/api/docs")
         table.add_row("Logs", str(self.settings.data / "log"))
         out = Console()
-        out.print(Panel(table, title=f"AutoCRM is ready after {seconds:.1f} s", subtitle="Ctrl-C stops everything", expand=False))
+        out.print(
+            Panel(
+                table, title=f"AutoCRM is ready after {seconds:.1f} s", subtitle="Ctrl-C stops everything", expand=False
+            )
+        )
         sys.stdout.flush()
 
     def _watch(self, environment: dict[str, str]) -> None:
@@ -247,14 +263,22 @@ def _reach_postgres(url: str) -> None:
     try:
         with psycopg.connect(url, connect_timeout=5) as connection:
             version = connection.info.server_version
-            row = connection.execute("SELECT default_version FROM pg_available_extensions WHERE name = 'vector'").fetchone()
+            row = connection.execute(
+                "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'"
+            ).fetchone()
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise StartError(f"DATABASE_URL does not work: {reason}. Correct it, or unset it for the embedded server") from None
+        raise StartError(
+            f"DATABASE_URL does not work: {reason}. Correct it, or unset it for the embedded server"
+        ) from None
     if version < 180000:
-        raise StartError(f"DATABASE_URL is PostgreSQL {version // 10000}; 18 or newer is needed. Unset it for the embedded server")
+        raise StartError(
+            f"DATABASE_URL is PostgreSQL {version // 10000}; 18 or newer is needed. Unset it for the embedded server"
+        )
     if row is None:
-        raise StartError("the server of DATABASE_URL has no pgvector: install it, or unset DATABASE_URL for the embedded server")
+        raise StartError(
+            "the server of DATABASE_URL has no pgvector: install it, or unset DATABASE_URL for the embedded server"
+        )
 
 
 def _reach_redis(url: str) -> None:

@@ -99,9 +99,7 @@ async def _delays(folder: Path, count: int, rate: float) -> list[float]:
     path = folder / f"starts-{rate}.txt"
     for number in range(count):
         async with transaction() as session:
-            await enqueue(
-                session, "bench.note", {"path": str(path), "number": number, "at": 0.0}, lane=Lane.DELIVER
-            )
+            await enqueue(session, "bench.note", {"path": str(path), "number": number, "at": 0.0}, lane=Lane.DELIVER)
             await session.execute(_STAMP, {"at": time.time(), "number": number})
         await asyncio.sleep(dice.uniform(0.5, 1.5) / rate)
 

@@ -286,13 +286,20 @@ def main() -> int:
     given = parser.parse_args()
     REPORTS.mkdir(parents=True, exist_ok=True)
     good = True
-    print(f"{'campaign':24} {'messages':>8} {'faults':>6} {'lost':>5} {'twice':>5} {'gaps':>5} {'doubt':>5} {'dead':>5} {'seconds':>8}")
+    print(
+        f"{'campaign':24} {'messages':>8} {'faults':>6} {'lost':>5} {'twice':>5} {'gaps':>5} {'doubt':>5} {'dead':>5} {'seconds':>8}"
+    )
     for name, campaign in CAMPAIGNS.items():
         if given.only not in (None, name):
             continue
         outcome = asyncio.run(campaign(given.seed, given.quick))
         good &= outcome.good
-        report = {**asdict(outcome), "machine": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()}
+        report = {
+            **asdict(outcome),
+            "machine": platform.platform(),
+            "cpus": os.cpu_count(),
+            "python": platform.python_version(),
+        }
         (REPORTS / f"{name}.json").write_text(json.dumps(report, indent=1))
         print(
             f"{outcome.name:24} {outcome.messages:8} {sum(outcome.faults.values()):6} {outcome.lost:5} "

@@ -113,5 +113,10 @@ def _measure(folder: Path, repeats: int, quick: bool, scale: float) -> Report:
         median_of("cold start, packages installed", cold, "s", note="database made, migrated, demo seeded"),
     ]
     return Report(
-        "footprint", "B13 footprint: everything in one `autocrm run`", figures, repeats, {"quiet_seconds": int(quiet)}, quick
+        "footprint",
+        "B13 footprint: everything in one `autocrm run`",
+        figures,
+        repeats,
+        {"quiet_seconds": int(quiet)},
+        quick,
     )

@@ -178,9 +178,7 @@ async def measure(stage: Stage, *, repeats: int, quick: bool, scale: float) -> R
             await _ours(account_id, 50)
             await _bare(account_id, 50, url)
             await _drain(account_id, 50)
-            found = await side_by_side(
-                repeats, lambda: _ours(account_id, count), lambda: _bare(account_id, count, url)
-            )
+            found = await side_by_side(repeats, lambda: _ours(account_id, count), lambda: _bare(account_id, count, url))
             whole = await side_by_side(
                 repeats, lambda: _drain(account_id, count), lambda: _bare(account_id, count, url)
             )

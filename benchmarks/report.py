@@ -49,7 +49,13 @@ def median_of(
     name: str, values: Sequence[float], unit: str, *, goal: float | None = None, at_least: bool = True, note: str = ""
 ) -> Figure:
     return Figure(
-        name, round(statistics.median(values), 4), unit, (round(min(values), 4), round(max(values), 4)), goal, at_least, note
+        name,
+        round(statistics.median(values), 4),
+        unit,
+        (round(min(values), 4), round(max(values), 4)),
+        goal,
+        at_least,
+        note,
     )
 
 

@@ -597,7 +597,9 @@ class Server(Protocol):
     """The class itself serves, for all accounts of the channel at once."""
 
     @classmethod
-    async def serve(cls, config: ServerConfig, sink_for: SinkFor, resolve: Resolve, ready: Callable[[int], None]) -> None:
+    async def serve(
+        cls, config: ServerConfig, sink_for: SinkFor, resolve: Resolve, ready: Callable[[int], None]
+    ) -> None:
         """Runs until cancelled; acknowledges only what a sink has committed. Stops within two seconds."""
         ...
 

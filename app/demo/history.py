@@ -15,11 +15,16 @@ from psycopg.types.json import Jsonb
 
 _BATCH = 2000
 _Row = tuple[object, ...]
-_NAMES = "Ana Ben Chloé Dmitri Elif Farah Gita Hugo Ines Jonas Keiko Lars Mei Nour Olga Paulo Quinn Rosa Sven Tariq".split()
+_NAMES = (
+    "Ana Ben Chloé Dmitri Elif Farah Gita Hugo Ines Jonas Keiko Lars Mei Nour Olga Paulo Quinn Rosa Sven Tariq".split()
+)
 _FAMILIES = "Adler Bruno Costa Dahl Evans Ferrari Gruber Haddad Ito Jansen Kowalski Lopez Moreau Novak Okafor".split()
 _THINGS = "tent,rucksack,pair of boots,stove,sleeping mat,rain jacket,pannier,lamp,rope,water filter".split(",")
 _TROUBLES = [
-    ("{thing} has not arrived", "I ordered a {thing} two weeks ago and the parcel has not arrived. Can you look where it is?"),
+    (
+        "{thing} has not arrived",
+        "I ordered a {thing} two weeks ago and the parcel has not arrived. Can you look where it is?",
+    ),
     ("Return of my {thing}", "The {thing} does not suit me. How do I send it back, and who pays for the parcel?"),
     ("{thing}: a part is broken", "A part of my {thing} broke on the second day. Is this covered by the warranty?"),
     ("Wrong size", "The {thing} is too small. Can I exchange it for a larger one before Friday?"),
@@ -48,7 +53,8 @@ class Fill:
         random_ = random.Random(f"autocrm history {self.tickets}")  # noqa: S311 - test data
         with psycopg.connect(self.url) as connection:
             accounts = {
-                row[0]: row[1] for row in connection.execute("SELECT channel, id FROM channel_accounts ORDER BY created_at DESC")
+                row[0]: row[1]
+                for row in connection.execute("SELECT channel, id FROM channel_accounts ORDER BY created_at DESC")
             }
             users = [row[0] for row in connection.execute("SELECT id FROM users WHERE role <> 'customer'")]
             now = datetime.now(UTC)
@@ -89,7 +95,9 @@ def _write(
         name = f"{random_.choice(_NAMES)} {random_.choice(_FAMILIES)}"
         contact, ticket, route = (_uuid(random_, began) for _ in range(3))
         channel = random_.choice(_CHANNELS)
-        address = f"{name.split(maxsplit=1)[0].lower()}.{number}@customer.example" if channel == "email" else f"{ticket.hex}"
+        address = (
+            f"{name.split(maxsplit=1)[0].lower()}.{number}@customer.example" if channel == "email" else f"{ticket.hex}"
+        )
         kind = "email" if channel == "email" else "visitor"
         thing = random_.choice(_THINGS)
         subject, question = (text.format(thing=thing) for text in random_.choice(_TROUBLES))
@@ -102,8 +110,12 @@ def _write(
         message_rows = []
         for turn in range(4):
             inward = turn % 2 == 0
-            text = (question if turn == 0 else random_.choice(_ANSWERS).format(thing=thing)) if not inward or turn == 0 else (
-                f"Thank you. One more thing about the {thing}: order {random_.randint(100000, 999999)}, please check it."
+            text = (
+                (question if turn == 0 else random_.choice(_ANSWERS).format(thing=thing))
+                if not inward or turn == 0
+                else (
+                    f"Thank you. One more thing about the {thing}: order {random_.randint(100000, 999999)}, please check it."
+                )
             )
             author = "contact" if inward else "ai" if handoff == "ai" else "user"
             author_id = contact if inward else assignee

@@ -53,9 +53,7 @@ async def serve_demo_mail() -> None:
                 sa.select(ChannelAccount).where(ChannelAccount.recipient_key == SUPPORT).with_for_update()
             )
             if account is not None and getattr(settings_of(account), "smtp_port", None) != provider.port:
-                await change(
-                    session, account, values={"smtp_host": provider.host, "smtp_port": provider.port}
-                )
+                await change(session, account, values={"smtp_host": provider.host, "smtp_port": provider.port})
         while True:
             provider.misbehaviour = wrong()
             await asyncio.sleep(0.3)

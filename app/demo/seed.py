@@ -54,7 +54,12 @@ async def seed_demo() -> Login:
                 session,
                 "email",
                 "Support mailbox",
-                {"address": SUPPORT, "display_name": settings().company, "smtp_host": "127.0.0.1", "smtp_security": "none"},
+                {
+                    "address": SUPPORT,
+                    "display_name": settings().company,
+                    "smtp_host": "127.0.0.1",
+                    "smtp_security": "none",
+                },
             )
         if not await session.scalar(sa.select(ChannelAccount.id).where(ChannelAccount.public_key == WIDGET_KEY)):
             await connect(session, "chat_widget", "Shop chat", {}, public_key=WIDGET_KEY)

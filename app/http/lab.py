@@ -95,7 +95,9 @@ async def send_mail(account_id: UUID, body: LabSend, _principal: ReadChannels) -
     account = await _email(account_id)
     answering = None
     if body.reply_to_message_id is not None:
-        answering = next((one for one in read_ledger(ledger_path()) if one.message_id == body.reply_to_message_id), None)
+        answering = next(
+            (one for one in read_ledger(ledger_path()) if one.message_id == body.reply_to_message_id), None
+        )
         if answering is None:
             raise NotFound("mail_not_found", "there is no such mail in the mailbox")
     customer = CustomerMailbox(body.from_address, body.from_name)

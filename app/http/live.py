@@ -145,9 +145,7 @@ class Feed:
         if self._redis is None:
             secret = settings().redis_url
             assert secret is not None
-            self._redis = aioredis.Redis.from_url(
-                secret.get_secret_value(), socket_connect_timeout=1, socket_timeout=1
-            )
+            self._redis = aioredis.Redis.from_url(secret.get_secret_value(), socket_connect_timeout=1, socket_timeout=1)
         try:
             await self._redis.publish(_fleeting_channel(), json.dumps(asdict(fleeting), default=str))
         except (RedisError, OSError):

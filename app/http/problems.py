@@ -37,7 +37,14 @@ class Problem(BaseModel):
 def problem(
     status: int, code: str, title: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Any
 ) -> JSONResponse:
-    body = {"type": f"urn:autocrm:problem:{code}", "title": title, "status": status, "detail": detail, "code": code, **extra}
+    body = {
+        "type": f"urn:autocrm:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **extra,
+    }
     return _ProblemResponse(body, status_code=status, headers=headers)
 
 
@@ -71,7 +78,9 @@ def install(app: FastAPI) -> None:
     async def ours(_request: Request, error: AutoCRMError) -> JSONResponse:
         params = {name: value for name, value in error.params.items() if isinstance(value, (str, int, float, list))}
         headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-        return problem(error.status, error.code, error.title, error.detail or error.title, params=params, headers=headers)
+        return problem(
+            error.status, error.code, error.title, error.detail or error.title, params=params, headers=headers
+        )
 
     @app.exception_handler(ChannelError)
     async def channel(_request: Request, error: ChannelError) -> JSONResponse:

@@ -15,9 +15,24 @@ from tests.conftest import Servers
 from tests.house import until_async
 
 QUESTIONS = [
-    ("en", "Send something back", "Hello,\n\nthe tent I bought two weeks ago does not suit me. How do I return it?\n\nThanks\nJane", "returns"),
-    ("de", "Rücksendung", "Guten Tag,\n\nich möchte meinen Rucksack zurückschicken. Wie lange habe ich dafür Zeit?\n\nGrüße\nJens", "returns"),
-    ("es", "¿Dónde está mi paquete?", "Hola,\n\n¿cómo puedo hacer el seguimiento de mi pedido?\n\nGracias\nAna", "tracking"),
+    (
+        "en",
+        "Send something back",
+        "Hello,\n\nthe tent I bought two weeks ago does not suit me. How do I return it?\n\nThanks\nJane",
+        "returns",
+    ),
+    (
+        "de",
+        "Rücksendung",
+        "Guten Tag,\n\nich möchte meinen Rucksack zurückschicken. Wie lange habe ich dafür Zeit?\n\nGrüße\nJens",
+        "returns",
+    ),
+    (
+        "es",
+        "¿Dónde está mi paquete?",
+        "Hola,\n\n¿cómo puedo hacer el seguimiento de mi pedido?\n\nGracias\nAna",
+        "tracking",
+    ),
     ("ja", "パスワード", "パスワードを忘れてしまいました。どうすれば再設定できますか。", "password-reset"),
 ]
 

@@ -16,9 +16,7 @@ def test_a_made_page_is_up_to_date(name: str) -> None:
 
 
 def test_every_error_code_is_explained() -> None:
-    source = "\n".join(
-        path.read_text() for folder in ("core", "app", "ai") for path in (ROOT / folder).rglob("*.py")
-    )
+    source = "\n".join(path.read_text() for folder in ("core", "app", "ai") for path in (ROOT / folder).rglob("*.py"))
     kinds = "NotFound|Forbidden|NotSignedIn|Invalid|Conflict|KeyReused|TooLarge|TooMany|Unavailable"
     raised = set(re.findall(rf'(?:{kinds})\(\s*"([a-z_]+)"', source))
     explained = set(re.findall(r"^## `([a-z_0-9]+)`", (FOLDER / "errors.md").read_text(), re.MULTILINE))

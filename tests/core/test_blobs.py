@@ -27,7 +27,9 @@ async def test_what_was_put_is_got_until_it_is_deleted(tmp_path: Path) -> None:
         await blobs.get(keys[0])
 
 
-@pytest.mark.parametrize("key", ["", "../../etc/passwd", "a" * 39, "a" * 41, "/" * 40, "..%2f" * 8, "é" * 40, "a" * 39 + "\n"])
+@pytest.mark.parametrize(
+    "key", ["", "../../etc/passwd", "a" * 39, "a" * 41, "/" * 40, "..%2f" * 8, "é" * 40, "a" * 39 + "\n"]
+)
 async def test_a_key_that_is_none_reaches_nothing(tmp_path: Path, key: str) -> None:
     for act in (LocalBlobs(tmp_path / "objects").get, LocalBlobs(tmp_path / "objects").delete):
         with pytest.raises(FileNotFoundError):

@@ -32,8 +32,6 @@ def use(patch: pytest.MonkeyPatch, *keys: str) -> None:
     house_settings.cache_clear()
 
 
-
-
 def test_what_is_sealed_opens_in_its_place_and_only_there() -> None:
     sealed = seal(b"swordfish", "channel_accounts/1/sealed")
     assert b"swordfish" not in sealed

@@ -191,7 +191,13 @@ def message(external_id: str, text: str = "Hello", *, sender: str = "finch", **m
 
 
 def raw(
-    external_id: str, text: str = "Hello", *, sender: str = "finch", do: str | None = None, padding: int = 0, **more: Any
+    external_id: str,
+    text: str = "Hello",
+    *,
+    sender: str = "finch",
+    do: str | None = None,
+    padding: int = 0,
+    **more: Any,
 ) -> RawInbound:
     """A raw with one message, in the order of its sender's conversation."""
     event = message(external_id, text, sender=sender, **more)

@@ -56,7 +56,9 @@ async def ticket(
     return Made(made, owner, identity, route, first)
 
 
-async def inbound(session: AsyncSession, made: Ticket, route: Route, contact: Contact, text: str, **more: Any) -> Message:
+async def inbound(
+    session: AsyncSession, made: Ticket, route: Route, contact: Contact, text: str, **more: Any
+) -> Message:
     message = Message(
         id=new_id(), ticket_id=made.id, route_id=route.id, direction=Direction.IN, author=Author.CONTACT,
         author_id=contact.id, text=text, external_id=f"in-{new_id()}", **more,

@@ -126,9 +126,7 @@ async def connect_channel(body: NewChannel, principal: WriteChannels, once: Once
     """Connects an account. Test it with `check` afterwards."""
 
     async def act(session: AsyncSession) -> ChannelOut:
-        account = await service.connect(
-            session, body.channel, body.name, body.settings, public_key=new_token()[:22]
-        )
+        account = await service.connect(session, body.channel, body.name, body.settings, public_key=new_token()[:22])
         audit(session, principal.ref, "channel.connected", f"channel:{account.id}", channel=body.channel)
         await session.refresh(account)
         return channel_out(account)

@@ -134,11 +134,7 @@ async def search_knowledge(
     return Page(
         items=[
             PassageOut(
-                **{
-                    name: getattr(passage, name)
-                    for name in PassageOut.model_fields
-                    if name != "score"
-                },
+                **{name: getattr(passage, name) for name in PassageOut.model_fields if name != "score"},
                 score=round(passage.relevance, 4),
             )
             for passage in passages

@@ -93,9 +93,7 @@ async def create_contact(body: NewContact, principal: WriteContacts, once: Once)
     """Adds a contact with the addresses that are known; they count as claimed."""
 
     async def act(session: AsyncSession) -> ContactOut:
-        contact = Contact(
-            id=new_id(), name=body.name, language=body.language, notes=body.notes, custom=body.custom
-        )
+        contact = Contact(id=new_id(), name=body.name, language=body.language, notes=body.notes, custom=body.custom)
         session.add(contact)
         await session.flush()
         for identity in body.identities:

@@ -328,15 +328,19 @@ async def change_handoff(ticket_id: TicketId, body: HandoffChange, principal: Wr
 
 
 @router.post("/{ticket_id}/messages/{message_id}/verdict")
-async def judge_draft(
-    ticket_id: TicketId, message_id: UUID, body: Verdict, principal: WriteTickets
-) -> TicketOut:
+async def judge_draft(ticket_id: TicketId, message_id: UUID, body: Verdict, principal: WriteTickets) -> TicketOut:
     """Accepts the AI's draft, as it is or edited, or rejects it."""
     _inside(principal)
     async with transaction() as session:
         await queries.get_ticket(session, principal, ticket_id)
         await changes.judge(
-            session, ticket_id, message_id, accept=body.accept, text=body.text, reason=body.reason, user_id=principal.user_id
+            session,
+            ticket_id,
+            message_id,
+            accept=body.accept,
+            text=body.text,
+            reason=body.reason,
+            user_id=principal.user_id,
         )
         return ticket_out(await queries.get_ticket(session, principal, ticket_id), principal)
 

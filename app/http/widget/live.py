@@ -148,9 +148,7 @@ class _Chat:
         """Which contact and tickets this conversation has by now."""
         async with transaction() as session:
             self._contact = await session.scalar(
-                sa.select(Identity.contact_id).where(
-                    Identity.kind == "visitor", Identity.value == self.visitor.visitor
-                )
+                sa.select(Identity.contact_id).where(Identity.kind == "visitor", Identity.value == self.visitor.visitor)
             )
             rows = await session.scalars(sa.select(Route.ticket_id).where(*self._ours()))
             self._tickets = set(rows)
@@ -315,8 +313,6 @@ def _shown(message: Message) -> dict[str, Any]:
         "name": None if mine else message.author_name,
         "text": message.text,
         "html": None,
-        "citations": [
-            {"title": citation["title"], "url": citation.get("url")} for citation in message.citations
-        ],
+        "citations": [{"title": citation["title"], "url": citation.get("url")} for citation in message.citations],
         "at": message.created_at.isoformat(),
     }

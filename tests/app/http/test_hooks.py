@@ -22,7 +22,9 @@ BIRD = {"X-Bird": "tweet"}
 
 async def _raws(world: World) -> list[Raw]:
     async with transaction() as session:
-        rows = await session.scalars(sa.select(Raw).where(Raw.external_id != f"raw-{world.ids['mark']}").order_by(Raw.seq))
+        rows = await session.scalars(
+            sa.select(Raw).where(Raw.external_id != f"raw-{world.ids['mark']}").order_by(Raw.seq)
+        )
         return list(rows)
 
 
@@ -56,9 +58,7 @@ async def test_what_is_not_understood_is_acknowledged_and_quarantined(
     assert [(raw.state, raw.body) for raw in await _raws(world)] == [(RawState.QUARANTINED, body)]
 
 
-async def test_too_much_is_too_much(
-    client: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_too_much_is_too_much(client: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTOCRM_MESSAGE_BYTES_MAX", "1000")
     settings.cache_clear()
     assert (await client.post(_path(world), content=b"x" * 1001, headers=BIRD)).status_code == 413

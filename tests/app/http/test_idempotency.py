@@ -46,14 +46,20 @@ async def test_the_same_key_for_something_else_is_refused(client: httpx.AsyncCli
     headers = bearer(world.tokens["admin_key"]) | {"Idempotency-Key": "one"}
     await client.post(PATH, json={"name": "Wren"}, headers=headers)
     other_body = await client.post(PATH, json={"name": "Robin"}, headers=headers)
-    other_path = await client.post("/api/v1/users", json={"email": "a@b", "name": "Wren", "role": "agent"}, headers=headers)
+    other_path = await client.post(
+        "/api/v1/users", json={"email": "a@b", "name": "Wren", "role": "agent"}, headers=headers
+    )
     for answer in (other_body, other_path):
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
 
 
 async def test_a_key_is_its_principals_own(client: httpx.AsyncClient, world: World) -> None:
-    one = await client.post(PATH, json={"name": "Wren"}, headers=bearer(world.tokens["admin_key"]) | {"Idempotency-Key": "k"})
-    other = await client.post(PATH, json={"name": "Wren"}, headers=cookie(world.tokens["admin"]) | {"Idempotency-Key": "k"})
+    one = await client.post(
+        PATH, json={"name": "Wren"}, headers=bearer(world.tokens["admin_key"]) | {"Idempotency-Key": "k"}
+    )
+    other = await client.post(
+        PATH, json={"name": "Wren"}, headers=cookie(world.tokens["admin"]) | {"Idempotency-Key": "k"}
+    )
     assert one.json()["id"] != other.json()["id"]
 
 

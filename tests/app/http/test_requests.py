@@ -13,7 +13,17 @@ from tests.app.http.conftest import bearer
 from tests.app.http.world import World
 
 NUL, SURROGATE = "a\x00b", "\\ud800"
-TEXTS = ["\x00", NUL, "\ufeff\u202e\u200b", "🏴󠁧󠁢󠁥󠁮󠁧󠁿" * 20, "\ufffe\uffff", "'; DROP TABLE tickets; --", "%00", "{{7*7}}", "é" * 5000]
+TEXTS = [
+    "\x00",
+    NUL,
+    "\ufeff\u202e\u200b",
+    "🏴󠁧󠁢󠁥󠁮󠁧󠁿" * 20,
+    "\ufffe\uffff",
+    "'; DROP TABLE tickets; --",
+    "%00",
+    "{{7*7}}",
+    "é" * 5000,
+]
 
 
 def _problem(answer: httpx.Response) -> None:
@@ -49,7 +59,12 @@ async def test_odd_texts_in_every_query_and_path_are_answered(
 
 
 BODIES: dict[str, dict[str, Any]] = {
-    "POST /api/v1/contacts": {"name": NUL, "notes": NUL, "custom": {NUL: NUL}, "identities": [{"kind": "bird", "value": NUL}]},
+    "POST /api/v1/contacts": {
+        "name": NUL,
+        "notes": NUL,
+        "custom": {NUL: NUL},
+        "identities": [{"kind": "bird", "value": NUL}],
+    },
     "PATCH /api/v1/contacts/{contact_id}": {"notes": NUL, "custom": {"a": NUL}},
     "PATCH /api/v1/tickets/{ticket_id}": {"subject": NUL, "tags": [NUL], "type": NUL, "custom": {"a": NUL}},
     "POST /api/v1/tickets/{ticket_id}/notes": {"text": NUL},
@@ -82,9 +97,7 @@ async def test_what_cannot_be_stored_is_refused(
         body = {**{key: fine[key] for key in BODIES[name] if key in fine}, **rest, field: value}
         _problem(await client.request(method, path, json=body, headers=admin))
         half = json.dumps(body).replace("\\u0000", SURROGATE)
-        answer = await client.request(
-            method, path, content=half, headers=admin | {"Content-Type": "application/json"}
-        )
+        answer = await client.request(method, path, content=half, headers=admin | {"Content-Type": "application/json"})
         _problem(answer)
         assert answer.status_code in (200, 422), answer.text
 
@@ -95,7 +108,9 @@ async def test_what_cannot_be_stored_is_refused(
      b'{"\\ud800": 1}', b'{"text": "a", "text": ["b"]}'],
     ids=range(12),
 )  # fmt: skip
-async def test_wrong_json_is_refused(client: httpx.AsyncClient, world: World, admin: dict[str, str], body: bytes) -> None:
+async def test_wrong_json_is_refused(
+    client: httpx.AsyncClient, world: World, admin: dict[str, str], body: bytes
+) -> None:
     path = f"/api/v1/tickets/{world.ids['ticket_id']}/notes"
     answer = await client.post(path, content=body, headers=admin | {"Content-Type": "application/json"})
     _problem(answer)
@@ -103,7 +118,9 @@ async def test_wrong_json_is_refused(client: httpx.AsyncClient, world: World, ad
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e999", "9" * 300, "-" + "9" * 5000])
-async def test_numbers_that_are_none(client: httpx.AsyncClient, world: World, admin: dict[str, str], value: str) -> None:
+async def test_numbers_that_are_none(
+    client: httpx.AsyncClient, world: World, admin: dict[str, str], value: str
+) -> None:
     headers = admin | {"Content-Type": "application/json"}
     content = f'{{"custom": {{"a": {value}}}}}'
     _problem(await client.patch(f"/api/v1/contacts/{world.ids['contact_id']}", content=content, headers=headers))
@@ -137,7 +154,9 @@ async def test_no_body_takes_a_field_that_it_does_not_name(
     assert tried > 80
 
 
-async def test_foreign_ids_in_bodies_are_refused(client: httpx.AsyncClient, world: World, admin: dict[str, str]) -> None:
+async def test_foreign_ids_in_bodies_are_refused(
+    client: httpx.AsyncClient, world: World, admin: dict[str, str]
+) -> None:
     ticket, nowhere = f"/api/v1/tickets/{world.ids['ticket_id']}", str(uuid.uuid4())
     for method, path, body in (
         ("PATCH", ticket, {"assignee_id": nowhere}), ("PATCH", ticket, {"team_id": nowhere}),
@@ -154,7 +173,9 @@ async def test_foreign_ids_in_bodies_are_refused(client: httpx.AsyncClient, worl
         assert answer.status_code in (404, 422), (path, body, answer.text)
 
 
-async def test_a_file_is_named_and_typed_by_what_it_is(client: httpx.AsyncClient, world: World, admin: dict[str, str]) -> None:
+async def test_a_file_is_named_and_typed_by_what_it_is(
+    client: httpx.AsyncClient, world: World, admin: dict[str, str]
+) -> None:
     hostile = b"<script>alert(1)</script>"
     for name, content_type in (
         ("../../etc/passwd", "text/html"), ("a\u202egnp.exe", "image/svg+xml"), ("x" * 500 + ".txt", "text/html; x"),
@@ -173,7 +194,9 @@ async def test_a_file_is_named_and_typed_by_what_it_is(client: httpx.AsyncClient
         assert got.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_secrets_of_channels_are_never_answered(client: httpx.AsyncClient, world: World, admin: dict[str, str]) -> None:
+async def test_secrets_of_channels_are_never_answered(
+    client: httpx.AsyncClient, world: World, admin: dict[str, str]
+) -> None:
     secret = f"swordfish-{world.ids['mark']}"
     path = f"/api/v1/channels/{world.ids['account_id']}"
     answers = [

@@ -50,7 +50,9 @@ class Served:
 @pytest.fixture
 def served(environment: dict[str, str], sky: object) -> Iterator[Served]:
     server = uvicorn.Server(
-        uvicorn.Config(create_app, factory=True, host="127.0.0.1", port=0, log_config=None, lifespan="on", loop="asyncio")
+        uvicorn.Config(
+            create_app, factory=True, host="127.0.0.1", port=0, log_config=None, lifespan="on", loop="asyncio"
+        )
     )
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=lambda: loop.run_until_complete(server.serve()), daemon=True)

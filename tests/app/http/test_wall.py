@@ -154,14 +154,14 @@ def _doors(routes: Any, prefix: str = "") -> Iterator[str]:
 
 def test_every_door_of_the_application_stands_in_the_table(environment: dict[str, str]) -> None:
     made = create_app()
-    documented = {
-        f"{method.upper()} {path}" for path, methods in made.openapi()["paths"].items() for method in methods
-    }
+    documented = {f"{method.upper()} {path}" for path, methods in made.openapi()["paths"].items() for method in methods}
     assert documented == set(DOORS)
     assert set(_doors(made.routes)) == set(DOORS) | OTHER_DOORS
 
 
-async def knock(client: httpx.AsyncClient, name: str, door: Door, world: World, headers: dict[str, str]) -> httpx.Response:
+async def knock(
+    client: httpx.AsyncClient, name: str, door: Door, world: World, headers: dict[str, str]
+) -> httpx.Response:
     method, path = name.split(" ", 1)
     known = world.ids
     for parameter, source in (door.path or {}).items():
@@ -275,9 +275,15 @@ async def test_an_upload_is_its_uploaders_alone(client: httpx.AsyncClient, world
         assert (await client.get(path, headers=cookie(world.tokens[who]))).status_code == status
     stolen = {"text": "Look", "attachment_ids": [world.ids["upload_id"]]}
     ticket = f"/api/v1/tickets/{world.ids['ticket_id']}"
-    assert (await client.post(f"{ticket}/replies", json=stolen, headers=cookie(world.tokens["admin"]))).status_code == 404
-    assert (await client.post(f"{ticket}/replies", json=stolen, headers=cookie(world.tokens["member"]))).status_code == 201
-    assert (await client.post(f"{ticket}/notes", json=stolen, headers=cookie(world.tokens["member"]))).status_code == 404
+    assert (
+        await client.post(f"{ticket}/replies", json=stolen, headers=cookie(world.tokens["admin"]))
+    ).status_code == 404
+    assert (
+        await client.post(f"{ticket}/replies", json=stolen, headers=cookie(world.tokens["member"]))
+    ).status_code == 201
+    assert (
+        await client.post(f"{ticket}/notes", json=stolen, headers=cookie(world.tokens["member"]))
+    ).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -319,7 +325,11 @@ async def test_live_events_are_seen_by_whom_the_rest_of_the_api_shows_them_to(
     ids = world.ids
     ticket = f"/api/v1/tickets/{ids['ticket_id']}"
     member = cookie(world.tokens["member"])
-    for part, body in (("notes", {"text": "psst"}), ("replies", {"text": "Dear customer"}), ("handoff", {"to": "queue"})):
+    for part, body in (
+        ("notes", {"text": "psst"}),
+        ("replies", {"text": "Dear customer"}),
+        ("handoff", {"to": "queue"}),
+    ):
         assert (await client.post(f"{ticket}/{part}", json=body, headers=member)).status_code < 300
     # An event that every one of them may see ends the stream of each.
     ends = {}

@@ -69,7 +69,9 @@ async def test_a_visitor_never_sees_another_visitors_conversation(
         async with transaction() as session:
             found = await locked(session, ticket.id)
             await post_note(session, found, author_id=None, author_name="Member", text="a note inside")
-            first = (await session.scalars(sa.select(tickets.Message).where(tickets.Message.ticket_id == ticket.id))).first()
+            first = (
+                await session.scalars(sa.select(tickets.Message).where(tickets.Message.ticket_id == ticket.id))
+            ).first()
             assert first is not None
             await tickets.draft(session, tickets.Made(found, None, None, None, first), "a draft inside")  # type: ignore[arg-type]
             await post_reply(session, found, Reply(author=Author.SYSTEM, text="for one alone"))
@@ -100,7 +102,9 @@ async def test_no_token_opens_what_is_not_its_own(web: FastAPI, world: World, to
         await _hello(socket, world.tokens["visitor"])
 
 
-@pytest.mark.parametrize("said", ["", "{", "[]", '{"type": "message"}', '{"type": "hello"}', '{"type":"hello","token":"\\ud800"}'])
+@pytest.mark.parametrize(
+    "said", ["", "{", "[]", '{"type": "message"}', '{"type": "hello"}', '{"type":"hello","token":"\\ud800"}']
+)
 async def test_whoever_does_not_say_hello_is_shown_out(web: FastAPI, world: World, said: str) -> None:
     with pytest.raises(Closed) as closed:  # noqa: PT012 - the door closes anywhere in the conversation
         async with connected(web, _url(world)) as socket:

@@ -109,7 +109,9 @@ async def seed() -> World:
         _, world.tokens["agent_key"] = await people.key(session, Role.AGENT)
         for scope in Scope:
             _, world.tokens[f"without {scope}"] = await people.key(session, scopes=[s for s in Scope if s is not scope])
-        world.tokens["visitor"], visitor = await open_visitor(session, widget.id, token=None, name="Vera", language="en")
+        world.tokens["visitor"], visitor = await open_visitor(
+            session, widget.id, token=None, name="Vera", language="en"
+        )
         started = await start_reset(session, victim.email)
         assert started is not None
         world.tokens["reset"] = started[1]
@@ -138,6 +140,3 @@ async def snapshot(world: World) -> list[object]:
                 "channel_accounts", "articles", "raws", "jobs", "users", "teams",
             )
         ]  # fmt: skip
-
-
-

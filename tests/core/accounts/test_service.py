@@ -32,11 +32,19 @@ async def test_secrets_are_nowhere_to_be_read(sky: object, db: None, caplog: pyt
         made = await account(session, password=SECRET, nest="elm")
         await change(session, made, values={"nest": "ash"})
     async with transaction() as session:
-        row = (await session.execute(sa.text("SELECT to_jsonb(channel_accounts)::text FROM channel_accounts"))).scalar_one()
+        row = (
+            await session.execute(sa.text("SELECT to_jsonb(channel_accounts)::text FROM channel_accounts"))
+        ).scalar_one()
         found = await get(session, made.id)
     adapter: Adapter
     async with adapter_of(found) as adapter:
-        shown = [repr(found), repr(settings_of(found)), repr(context_of(found)), repr(adapter.context), str(found.settings)]
+        shown = [
+            repr(found),
+            repr(settings_of(found)),
+            repr(context_of(found)),
+            repr(adapter.context),
+            str(found.settings),
+        ]
     assert all(SECRET not in text for text in [row, *shown])
     assert SECRET not in caplog.text
     assert settings(found).password.get_secret_value() == SECRET

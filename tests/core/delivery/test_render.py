@@ -11,7 +11,25 @@ from channels.contract import Capabilities, TextUnit
 from core.delivery.render import measure, split_text
 
 UNITS = [TextUnit.CHARS, TextUnit.UTF16, TextUnit.BYTES]
-PIECES = ["word", " ", "\n\n", "\n", ". ", "! ", "。", "？", "é", "e\u0301", "👩‍👩‍👧", "🇩🇪", "한", "שלום", "न्दी", "x" * 30, "."]
+PIECES = [
+    "word",
+    " ",
+    "\n\n",
+    "\n",
+    ". ",
+    "! ",
+    "。",
+    "？",
+    "é",
+    "e\u0301",
+    "👩‍👩‍👧",
+    "🇩🇪",
+    "한",
+    "שלום",
+    "न्दी",
+    "x" * 30,
+    ".",
+]
 texts = st.lists(st.sampled_from(PIECES), max_size=60).map("".join) | st.text(max_size=200).filter(
     lambda text: not any("\ud800" <= char <= "\udfff" for char in text)
 )

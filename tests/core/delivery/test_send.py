@@ -233,7 +233,9 @@ async def test_an_answer_that_a_person_approved_is_the_persons(post: Post, sky: 
     assert sky.texts() == ["Approved."]
 
 
-@pytest.mark.parametrize("doubt", [OutcomeUnknown("cut"), TimeoutError(), ValueError("a bug")], ids=["cut", "time", "bug"])
+@pytest.mark.parametrize(
+    "doubt", [OutcomeUnknown("cut"), TimeoutError(), ValueError("a bug")], ids=["cut", "time", "bug"]
+)
 @pytest.mark.parametrize("arrived", [True, False], ids=["arrived", "did not arrive"])
 @pytest.mark.parametrize(
     ("channel", "sends", "state"),
@@ -296,7 +298,9 @@ async def test_an_attempt_that_died_under_a_disconnected_account_stays_in_doubt(
     post = await post_by("owl")
     await post.reply("one")
     async with transaction() as session:  # the worker died between the lease and the mark
-        await session.execute(sa.update(Delivery).values(state=DeliveryState.SENDING, attempts=1, started_at=sa.func.now()))
+        await session.execute(
+            sa.update(Delivery).values(state=DeliveryState.SENDING, attempts=1, started_at=sa.func.now())
+        )
         await set_state(session, post.account_id, AccountState.RECONNECT, "no")
     await work(Lane.DELIVER)
     assert await post.states() == ["parked"]
@@ -339,7 +343,13 @@ async def test_a_file_that_is_gone_fails_its_message_and_no_other(post: Post, sk
     async with transaction() as session:
         session.add(
             AttachmentRow(
-                id=UUID(int=1), message_id=first, filename="a", content_type="text/plain", size=1, sha256=b"", blob_key="0" * 40
+                id=UUID(int=1),
+                message_id=first,
+                filename="a",
+                content_type="text/plain",
+                size=1,
+                sha256=b"",
+                blob_key="0" * 40,
             )
         )
     await post.reply("two")
@@ -416,7 +426,9 @@ async def test_a_hard_bounce_marks_the_address_reopens_and_tells_a_person(sky: S
     await work(Lane.DELIVER)
     (delivery,) = await post.deliveries()
     who = contacts.address(post.made.identity.value)
-    await post.receipt(ReceiptKind.FAILED, message_id=delivery.external_id, recipient=who, code="5.1.1", detail="no such bird")
+    await post.receipt(
+        ReceiptKind.FAILED, message_id=delivery.external_id, recipient=who, code="5.1.1", detail="no such bird"
+    )
     ticket = await post.ticket()
     assert (ticket.status, ticket.handoff) == (Status.OPEN, Handoff.QUEUE)
     async with transaction() as session:
@@ -441,7 +453,13 @@ async def test_files_go_with_the_last_part(post: Post, sky: Sky, work: Work) -> 
     async with transaction() as session:
         session.add(
             AttachmentRow(
-                id=file, uploader_id=post.user.id, filename="f.txt", content_type="text/plain", size=7, sha256=b"", blob_key=key
+                id=file,
+                uploader_id=post.user.id,
+                filename="f.txt",
+                content_type="text/plain",
+                size=7,
+                sha256=b"",
+                blob_key=key,
             )
         )
     await post.reply(LONG, attachment_ids=[file])

@@ -62,7 +62,9 @@ async def test_a_conversation_is_told_in_the_order_received(account_id: UUID, wo
         heard = {
             (await session.get_one(Contact, ticket.contact_id)).name: list(
                 await session.scalars(
-                    sa.select(Message.text).where(Message.ticket_id == ticket.id).order_by(Message.created_at, Message.id)
+                    sa.select(Message.text)
+                    .where(Message.ticket_id == ticket.id)
+                    .order_by(Message.created_at, Message.id)
                 )
             )
             for ticket in tickets
@@ -113,9 +115,7 @@ async def test_a_parser_that_hangs_costs_one_raw_and_no_thread(
 ) -> None:
     monkeypatch.setattr(parsing, "_TIMEOUT", 0.3 if padding == 0 else 3)
     stuck = 12 if padding == 0 else 1
-    await receive(
-        account_id, [raw(f"stuck-{n}", sender=f"crow{n}", do="hang", padding=padding) for n in range(stuck)]
-    )
+    await receive(account_id, [raw(f"stuck-{n}", sender=f"crow{n}", do="hang", padding=padding) for n in range(stuck)])
     await receive(account_id, [raw("good")])
     await work(Lane.INTAKE)
     assert await _states() == {"quarantined": stuck, "ticket": 1}
@@ -150,7 +150,9 @@ async def test_a_parser_that_killed_its_worker_is_given_a_process_the_next_time(
     assert ((await _one_raw()).state, (await _one_raw()).reason) == (RawState.QUARANTINED, "parser_died")
 
 
-async def test_settings_that_cannot_be_read_do_not_block_the_conversation_for_ever(account_id: UUID, work: Work) -> None:
+async def test_settings_that_cannot_be_read_do_not_block_the_conversation_for_ever(
+    account_id: UUID, work: Work
+) -> None:
     async with transaction() as session:
         await session.execute(sa.update(ChannelAccount).values(sealed=b"\x01broken"))
     await receive(account_id, [raw("one")])

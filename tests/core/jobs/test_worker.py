@@ -43,7 +43,9 @@ def define(monkeypatch: pytest.MonkeyPatch) -> Iterator[Define]:
     registry._handlers.update(known)
 
 
-async def put(name: str, *, delay: float = 0, fair: str = "", unique: str | None = None, tries: int = 8, **args: object) -> None:
+async def put(
+    name: str, *, delay: float = 0, fair: str = "", unique: str | None = None, tries: int = 8, **args: object
+) -> None:
     async with transaction() as session:
         await enqueue(
             session, name, dict(args), lane=Lane.BULK, delay=delay, fair_key=fair, unique_key=unique, max_attempts=tries
@@ -92,7 +94,9 @@ async def test_a_job_of_a_transaction_that_failed_was_never_there(define: Define
 async def test_a_lost_lease_rolls_the_effect_back(define: Define, by: str) -> None:
     async def handler(run: Run) -> None:
         async with transaction() as session:  # another worker takes the job over meanwhile
-            await session.execute(sa.update(Job).values(token=Job.token + 1, due_at=sa.func.now() + sa.text("interval '1h'")))
+            await session.execute(
+                sa.update(Job).values(token=Job.token + 1, due_at=sa.func.now() + sa.text("interval '1h'"))
+            )
         if by == "transaction":
             async with run.transaction(finish=True) as session:
                 await write(session)

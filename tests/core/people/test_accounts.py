@@ -33,7 +33,9 @@ async def _principal(token: str) -> str:
 async def test_each_sign_in_is_a_new_token_and_none_is_kept_in_clear(user: User) -> None:
     async with transaction() as session:
         tokens = [(await accounts.sign_in(session, user.email.upper() + " ", PASSWORD))[1] for _ in range(3)]
-        stored = (await session.execute(sa.text("SELECT string_agg(to_jsonb(sessions)::text, '') FROM sessions"))).scalar_one()
+        stored = (
+            await session.execute(sa.text("SELECT string_agg(to_jsonb(sessions)::text, '') FROM sessions"))
+        ).scalar_one()
     assert len(set(tokens)) == 3
     assert not any(token in stored for token in tokens)
     assert {await _principal(token) for token in tokens} == {f"user:{user.id}"}

@@ -61,11 +61,15 @@ async def test_every_transition_from_every_state(sky: object, db: None, move: st
             ticket = await session.get_one(Ticket, made.ticket.id)
             moved = list(
                 await session.scalars(
-                    sa.select(TicketEvent.data).where(TicketEvent.ticket_id == ticket.id, TicketEvent.kind == "ticket.handoff")
+                    sa.select(TicketEvent.data).where(
+                        TicketEvent.ticket_id == ticket.id, TicketEvent.kind == "ticket.handoff"
+                    )
                 )
             )
             assert ticket.handoff is after, f"{move} from {before}"
-            assert [(event["before"], event["after"]) for event in moved] == ([(before, after)] if before != after else [])
+            assert [(event["before"], event["after"]) for event in moved] == (
+                [(before, after)] if before != after else []
+            )
             if move == "take over":
                 assert ticket.assignee_id == user.id
                 changed = await session.scalar(
@@ -130,7 +134,9 @@ async def test_what_a_new_message_does_to_an_old_ticket(
 
 
 @pytest.mark.parametrize("kind", ["auto_reply", "bounce"])
-async def test_an_automatic_message_reopens_nothing_and_is_not_answered(sky: object, db: None, work: Work, kind: str) -> None:
+async def test_an_automatic_message_reopens_nothing_and_is_not_answered(
+    sky: object, db: None, work: Work, kind: str
+) -> None:
     account_id, _ = await _conversation(work, status=Status.RESOLVED)
     await receive(account_id, [raw("second", automation=kind)])
     await work(Lane.INTAKE)
@@ -141,7 +147,9 @@ async def test_an_automatic_message_reopens_nothing_and_is_not_answered(sky: obj
         assert await session.scalar(sa.select(sa.func.count()).select_from(Message)) == 2
 
 
-async def test_a_message_during_review_withdraws_the_draft_and_the_ai_looks_at_both(sky: object, db: None, work: Work) -> None:
+async def test_a_message_during_review_withdraws_the_draft_and_the_ai_looks_at_both(
+    sky: object, db: None, work: Work
+) -> None:
     account_id, ticket = await _conversation(work, handoff=REVIEW)
     async with transaction() as session:
         first = (await session.scalars(sa.select(Message))).one()
@@ -160,7 +168,9 @@ async def test_a_message_during_review_withdraws_the_draft_and_the_ai_looks_at_b
 
 
 @pytest.mark.parametrize("active", [True, False])
-async def test_a_ticket_whose_person_has_gone_goes_to_the_queue(sky: object, db: None, work: Work, active: bool) -> None:
+async def test_a_ticket_whose_person_has_gone_goes_to_the_queue(
+    sky: object, db: None, work: Work, active: bool
+) -> None:
     async with transaction() as session:
         user = await people.user(session)
     account_id, _ = await _conversation(work, handoff=HUMAN, assignee_id=user.id)
@@ -184,7 +194,9 @@ async def test_whoever_asks_for_a_person_gets_the_queue(sky: object, db: None, w
 # ----------------------------------------------------------------------------------------------------- verdicts
 
 
-@pytest.mark.parametrize(("accept", "text", "said"), [(True, None, "Yours"), (True, "Mine", "Mine"), (False, None, None)])
+@pytest.mark.parametrize(
+    ("accept", "text", "said"), [(True, None, "Yours"), (True, "Mine", "Mine"), (False, None, None)]
+)
 async def test_a_verdict_is_given_once(sky: object, db: None, accept: bool, text: str | None, said: str | None) -> None:
     async with transaction() as session:
         user = await people.user(session)

@@ -58,7 +58,9 @@ async def test_every_field_that_differs_is_one_event_and_nothing_else_is(made: t
         )  # fmt: skip
     async with transaction() as session:
         rows = list(
-            await session.scalars(sa.select(TicketEvent.data).where(TicketEvent.kind == "ticket.changed").order_by(TicketEvent.seq))
+            await session.scalars(
+                sa.select(TicketEvent.data).where(TicketEvent.kind == "ticket.changed").order_by(TicketEvent.seq)
+            )
         )
     assert [(row["field"], row["after"]) for row in rows] == [
         ("priority", "high"), ("tags", ["roof"]), ("assignee_id", str(agent.id)),
@@ -98,7 +100,9 @@ async def test_what_has_to_be_there_cannot_be_cleared(made: tickets.Made) -> Non
 @pytest.mark.parametrize("status", [Status.RESOLVED, Status.CLOSED, Status.OPEN])
 async def test_the_end_is_noted_by_reply_and_by_change_alike(made: tickets.Made, status: Status) -> None:
     async with transaction() as session:
-        await post_reply(session, await locked(session, made.ticket.id), Reply(author=Author.SYSTEM, text="x", status=status))
+        await post_reply(
+            session, await locked(session, made.ticket.id), Reply(author=Author.SYSTEM, text="x", status=status)
+        )
     async with transaction() as session:
         ended = (await session.get_one(Ticket, made.ticket.id)).resolved_at
         assert (ended is not None) is (status is not Status.OPEN)
