@@ -59,7 +59,7 @@ node_modules: web/node_modules/.done widget/node_modules/.done
 
 .venv/.run: .venv/bin/uv requirements/run.txt pyproject.toml
 	@echo "Installing the Python packages …"
-	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --require-hashes -r requirements/run.txt
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --compile-bytecode --require-hashes -r requirements/run.txt
 	@VIRTUAL_ENV=.venv $(BIN)/uv pip install -q --no-deps -e .
 	@touch $@
 

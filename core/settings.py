@@ -23,7 +23,9 @@ class Mode(StrEnum):
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="AUTOCRM_", extra="ignore", frozen=True)
 
-    mode: Mode = Field(Mode.DEMO, description="`demo` seeds a help centre and opens the lab; `production` refuses both.")
+    mode: Mode = Field(
+        Mode.DEMO, description="`demo` seeds a help centre and opens the lab; `production` refuses both."
+    )
     data: Path = Field(Path("data"), description="Folder for the embedded servers, attachments and keys.")
     host: str = Field("127.0.0.1", description="Address on which the web server listens.")
     port: int = Field(8000, ge=0, le=65535, description="Port of inbox, API, widget and webhooks.")
@@ -64,7 +66,9 @@ class Settings(BaseSettings):
     message_bytes_max: int = Field(25 * 1024 * 1024, description="Largest message accepted on any channel.")
     inflight_bytes_max: int = Field(200 * 1024 * 1024, description="Mail held in memory at once by the receiver.")
     session_hours: int = Field(24 * 14, ge=1, description="Hours after which a user has to sign in again.")
-    failpoints: str = Field("", description="Test aid: `name=kill|raise|sleep:<s>` pairs, comma separated. Demo mode only.")
+    failpoints: str = Field(
+        "", description="Test aid: `name=kill|raise|sleep:<s>` pairs, comma separated. Demo mode only."
+    )
     log_level: str = Field("INFO", description="Log level of our own loggers.")
 
     @field_validator("data")

@@ -23,9 +23,7 @@ from core.settings import settings
 
 def secret_fields(model: type[BaseModel]) -> frozenset[str]:
     """The fields of a settings model that are never shown again once given."""
-    return frozenset(
-        name for name, field in model.model_fields.items() if "SecretStr" in str(field.annotation)
-    )
+    return frozenset(name for name, field in model.model_fields.items() if "SecretStr" in str(field.annotation))
 
 
 def _place(account_id: UUID) -> str:
@@ -162,9 +160,7 @@ async def adapter_of(account: ChannelAccount, publish: Publish = publish_nowhere
         await adapter.aclose()
 
 
-async def set_state(
-    session: AsyncSession, account_id: UUID, state: AccountState, error: str | None = None
-) -> None:
+async def set_state(session: AsyncSession, account_id: UUID, state: AccountState, error: str | None = None) -> None:
     """Health as the last contact with the provider showed it. A disabled account stays disabled."""
     await session.execute(
         sa.update(ChannelAccount)

@@ -253,9 +253,7 @@ async def _outbound(session: AsyncSession, delivery: Delivery, message: Message,
         text=message.text if delivery.text is None else delivery.text,
         html=message.html if whole else None,
         attachments=tuple([await _file(file) for file in files]) if last else (),
-        citations=tuple(
-            Citation(title=citation["title"], url=citation.get("url")) for citation in message.citations
-        )
+        citations=tuple(Citation(title=citation["title"], url=citation.get("url")) for citation in message.citations)
         if last
         else (),
         language=message.language,
@@ -325,9 +323,7 @@ async def _mark_sent(run: Run, leased: _Leased, sent: Sent) -> None:
             },
         )
         await session.execute(
-            sa.update(ChannelAccount)
-            .where(ChannelAccount.id == delivery.account_id)
-            .values(last_out_at=sa.func.now())
+            sa.update(ChannelAccount).where(ChannelAccount.id == delivery.account_id).values(last_out_at=sa.func.now())
         )
         record(session, ticket, Kind.DELIVERY, message_id=message.id, state=DeliveryState.SENT.value)
         await _wake_next(session, delivery)

@@ -303,9 +303,7 @@ def _route(
         return thread.route_id, [rows.route_data(thread.route_id, dict(event.route))]
     route_id = new_id()
     conversation = event.conversation or f"{event.sender.kind}:{event.sender.value}:{ticket.id}"
-    return route_id, rows.route(
-        route_id, ticket.id, account.id, sender.identity_id, conversation, dict(event.route)
-    )
+    return route_id, rows.route(route_id, ticket.id, account.id, sender.identity_id, conversation, dict(event.route))
 
 
 def _what_next(

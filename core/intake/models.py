@@ -52,8 +52,6 @@ class Raw(Row):
 
     __table_args__ = (
         sa.UniqueConstraint("account_id", "external_id"),
-        sa.Index(
-            "ix_raws_waiting", "account_id", "order_key", "seq", postgresql_where=sa.text("state = 'received'")
-        ),
+        sa.Index("ix_raws_waiting", "account_id", "order_key", "seq", postgresql_where=sa.text("state = 'received'")),
         sa.Index("ix_raws_state_seq", "state", "seq"),
     )

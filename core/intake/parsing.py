@@ -52,9 +52,7 @@ def _in_thread(channel: str, context: Context, raw: RawInbound) -> Future[Sequen
     return future
 
 
-async def parse(
-    channel: str, context: Context, raw: RawInbound, *, suspicious: bool = False
-) -> Sequence[Inbound]:
+async def parse(channel: str, context: Context, raw: RawInbound, *, suspicious: bool = False) -> Sequence[Inbound]:
     """The events in `raw`. Raises Malformed, also when the parser hangs or dies, and whatever a parser's bug raises."""
     if len(raw.body) <= _IN_THREAD_MAX and not suspicious:
         try:

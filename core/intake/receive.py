@@ -105,7 +105,9 @@ class _Door:
 
     async def _commit(self, calls: list[_Call]) -> None:
         # Sorted, so that two processes never wait for each other.
-        turns: list[Statement] = [(_IN_TURN, {"name": name}) for name in sorted(set().union(*(call.turns for call in calls)))]
+        turns: list[Statement] = [
+            (_IN_TURN, {"name": name}) for name in sorted(set().union(*(call.turns for call in calls)))
+        ]
         async with transaction() as session:
             results = await pipelined(session, turns + [one for call in calls for one in call.statements])
             counts = [result.rowcount for result in results]

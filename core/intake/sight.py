@@ -103,9 +103,7 @@ def _make(address: Address, language: str | None, *, sender: bool) -> Statement:
     }
 
 
-async def look(
-    session: AsyncSession, account_id: UUID, capabilities: Capabilities, event: MessageReceived
-) -> Sight:
+async def look(session: AsyncSession, account_id: UUID, capabilities: Capabilities, event: MessageReceived) -> Sight:
     """Everything about `event` that stands in the database."""
     sender = event.sender
     others = {

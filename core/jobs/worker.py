@@ -165,9 +165,7 @@ class LaneRunner:
 
     async def _claim(self, free: int) -> list[Attempt]:
         async with transaction() as session:
-            rows = await session.execute(
-                _CLAIM, {"lane": self.lane.value, "free": free, "lease": settings().job_lease}
-            )
+            rows = await session.execute(_CLAIM, {"lane": self.lane.value, "free": free, "lease": settings().job_lease})
             return [
                 Attempt(row.id, row.name, row.args, row.token, row.attempts, row.max_attempts, row.correlation_id)
                 for row in rows

@@ -134,7 +134,9 @@ async def create_key(
     if beyond:
         raise Invalid("key_scopes_beyond_role", f"{role.value} may not: {', '.join(sorted(beyond))}")
     token = "ack_" + new_token()
-    key = ApiKey(id=new_id(), name=name, token_hash=token_hash(token), role=role, scopes=[s.value for s in scopes or ()])
+    key = ApiKey(
+        id=new_id(), name=name, token_hash=token_hash(token), role=role, scopes=[s.value for s in scopes or ()]
+    )
     session.add(key)
     await session.flush()
     return key, token

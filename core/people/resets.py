@@ -79,9 +79,7 @@ async def mail_reset(run: Run, *, user_id: str) -> None:
 async def _mailbox(session: AsyncSession) -> ChannelAccount | None:
     """The oldest connected account that can write to an e-mail address by itself."""
     able = [
-        spec.id
-        for spec in registry.specs().values()
-        if spec.peer_kind == "email" and spec.capabilities.can_initiate
+        spec.id for spec in registry.specs().values() if spec.peer_kind == "email" and spec.capabilities.can_initiate
     ]
     return await session.scalar(
         sa.select(ChannelAccount)

@@ -39,7 +39,26 @@ def clean_html(html: str | None) -> str | None:
     """HTML of a composer, safe to show and to send: the usual tags, no scripts, no styles, no remote loads."""
     if not html:
         return None
-    tags = {"p", "br", "b", "strong", "i", "em", "u", "s", "a", "ul", "ol", "li", "blockquote", "code", "pre", "h1", "h2", "h3"}
+    tags = {
+        "p",
+        "br",
+        "b",
+        "strong",
+        "i",
+        "em",
+        "u",
+        "s",
+        "a",
+        "ul",
+        "ol",
+        "li",
+        "blockquote",
+        "code",
+        "pre",
+        "h1",
+        "h2",
+        "h3",
+    }
     return nh3.clean(html, tags=tags, attributes={"a": {"href"}}, url_schemes={"http", "https", "mailto", "tel"})
 
 

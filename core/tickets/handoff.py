@@ -23,7 +23,14 @@ def _move(
         return
     ticket.handoff = to
     record(
-        session, ticket, Kind.HANDOFF, actor=actor, actor_id=actor_id, before=before.value, after=to.value, reason=reason
+        session,
+        ticket,
+        Kind.HANDOFF,
+        actor=actor,
+        actor_id=actor_id,
+        before=before.value,
+        after=to.value,
+        reason=reason,
     )
 
 

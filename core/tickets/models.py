@@ -116,9 +116,7 @@ class Route(Row):
     active: Mapped[bool] = mapped_column(default=True, server_default=sa.true())
 
     __table_args__ = (
-        sa.Index(
-            "uq_routes_live", "account_id", "conversation", unique=True, postgresql_where=sa.text("active")
-        ),
+        sa.Index("uq_routes_live", "account_id", "conversation", unique=True, postgresql_where=sa.text("active")),
     )
 
 
@@ -183,9 +181,7 @@ class ThreadRef(Base):
 
     __tablename__ = "thread_refs"
 
-    account_id: Mapped[UUID] = mapped_column(
-        sa.ForeignKey("channel_accounts.id", ondelete="CASCADE"), primary_key=True
-    )
+    account_id: Mapped[UUID] = mapped_column(sa.ForeignKey("channel_accounts.id", ondelete="CASCADE"), primary_key=True)
     ref: Mapped[str] = mapped_column(primary_key=True)
     ticket_id: Mapped[UUID] = mapped_column(sa.ForeignKey("tickets.id", ondelete="CASCADE"), index=True)
     message_id: Mapped[UUID] = mapped_column(sa.ForeignKey("messages.id", ondelete="CASCADE"))

@@ -162,7 +162,10 @@ async def list_events(
 ) -> tuple[list[TicketEvent], str | None]:
     """A page of a ticket's timeline, oldest first."""
     statement = keyset.after(
-        sa.select(TicketEvent).where(TicketEvent.ticket_id == ticket_id), [(TicketEvent.seq, int)], cursor, descending=False
+        sa.select(TicketEvent).where(TicketEvent.ticket_id == ticket_id),
+        [(TicketEvent.seq, int)],
+        cursor,
+        descending=False,
     ).limit(limit + 1)
     events = list(await session.scalars(statement))
     if len(events) <= limit:
