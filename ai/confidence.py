@@ -64,17 +64,17 @@ def features(passages: Sequence[Passage], *, foreign: bool = False) -> Features:
     )
 
 
-INTERCEPT = -3.432
+INTERCEPT = -4.194
 COEFFICIENTS = Features(
-    meaning=6.795,
-    overlap=0.151,
-    titled=2.000,
-    margin=8.256,
-    agreement=0.294,
-    foreign=-0.138,
-    blind=2.082,
-    blind_overlap=0.891,
-    blind_margin=11.269,
+    meaning=8.979,
+    overlap=0.175,
+    titled=2.144,
+    margin=7.314,
+    agreement=0.473,
+    foreign=0.138,
+    blind=2.439,
+    blind_overlap=2.376,
+    blind_margin=5.268,
 )
 
 

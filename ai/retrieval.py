@@ -18,6 +18,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ai.generic import is_generic
 from ai.providers.vector_server import embedder as remote_embedder
 from ai.providers.vectors import Embedder, Vectors, understands
 from ai.query import Query, prepare
@@ -29,8 +30,13 @@ CANDIDATES = 30
 """Passages each search brings."""
 WORDS_MAX = 24
 """Words of a question that full text looks for: the rarest ones."""
-KEPT = 40
-"""Passages that the fused rank leaves to be ordered by relevance."""
+GENERIC = 0.3
+"""What a word that questions on any subject are made of weighs, against one of equal rarity."""
+TELLING = 3.0
+"""Rarity, in nats, that the words of a telling question add up to at least. Of a question that has nothing but
+`order` to say, that word is no whole."""
+KIN = 0.8
+"""How much the likeness of an article's translations counts beside its own: two readings err less than one."""
 SMALLEST = 50.0
 """Passages a help centre is taken to have at least: among few, how rare a word is says nothing."""
 RRF = 20.0
@@ -52,7 +58,8 @@ class Passage:
     url: str | None
     position: int
     cosine: float | None
-    """Likeness in meaning, -1 to 1: the mean of the whole question's and its nearest part's; None without vectors."""
+    """Likeness in meaning, about -1 to 1: the mean of the whole question's and its nearest part's, moved towards
+    that of the article's translations; None without vectors."""
     overlap: float
     """Share of the question's words that stand in it, weighted by their rarity, 0 to 1."""
     titled: float
@@ -68,7 +75,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The words of a question as the index knows them, with weights that sum to 1."""
+    """The words of a question as the index knows them, with weights that sum to 1, or less where they say little."""
 
     lexemes: tuple[tuple[str, ...], ...]
     weights: tuple[float, ...]
@@ -138,13 +145,14 @@ async def _terms(session: AsyncSession, text: str, language: str | None) -> tupl
     for place, lexeme, uses in rows:
         found.setdefault(spelt[place - 1][0], {})[lexeme] = uses
     ranked = []
-    for lexemes in found.values():
+    for number, lexemes in found.items():
         uses = min(max(lexemes.values()), size)
         # A word that the help centre never uses counts against the overlap like its rarest one.
         weight = math.log(1 + (size - uses + 0.5) / (uses + 0.5))
+        weight *= GENERIC if is_generic(distinct[number], base) else 1.0
         ranked.append((weight, tuple(sorted(lexemes))))
     ranked = sorted(ranked, key=lambda item: -item[0])[:WORDS_MAX]
-    whole = sum(weight for weight, _ in ranked) or 1.0
+    whole = max(TELLING, sum(weight for weight, _ in ranked))
     return Terms(tuple(lexemes for _, lexemes in ranked), tuple(weight / whole for weight, _ in ranked)), bool(native)
 
 
@@ -166,7 +174,6 @@ def statement(embedder: Embedder | None, terms: Terms, *, native: bool, internal
     speaks = f"{_LANGUAGE.format('c')} = :language"
     scopes = [("native", speaks), ("all", "TRUE")] if native else [("all", "TRUE")]
     overlap = _sum("queries")
-    titled = _sum("title_queries")
     searches = []
     if terms.lexemes:
         for name, scope in scopes:
@@ -203,7 +210,7 @@ def statement(embedder: Embedder | None, terms: Terms, *, native: bool, internal
             JOIN chunks s ON s.article_id = b.id"""
     return f"""WITH {", ".join(searches)}, hits AS MATERIALIZED ({union}), found AS MATERIALIZED ({siblings})
         SELECT c.id AS chunk_id, c.article_id, a.key, c.version, c.locale, a.title, c.heading, c.text, a.url, c.position,
-               {near} AS cosine, {overlap} AS overlap, {titled} AS titled
+               {near} AS cosine, {_sum("queries")} AS overlap, {_sum("title_queries")} AS titled
         FROM found JOIN chunks c ON c.id = found.id JOIN articles a ON a.id = c.article_id
         WHERE {seen} AND a.state = 'published'"""
 
@@ -250,14 +257,22 @@ def _readable(passages: Sequence[Passage], language: str | None) -> list[Passage
         if rank is not None and (passage.key not in choice or same_language(passage.locale, language)):
             choice[passage.key] = rank
     shown = [p for p in passages if p.key not in choice or same_language(p.locale, choice[p.key])]
-    return [_lifted(p, passages) if not same_language(p.locale, language) else p for p in shown]
+    return _with_kin(shown, passages)
 
 
-def _lifted(passage: Passage, passages: Sequence[Passage]) -> Passage:
-    """A passage in a foreign language with the likeness that its article has in any: a translation is as good evidence."""
-    best = max((p for p in passages if p.article_id == passage.article_id), key=lambda p: (p.cosine or 0.0, p.position))
-    known = [p.cosine for p in passages if p.key == passage.key and p.cosine is not None]
-    return replace(passage, cosine=max(known)) if known and best is passage else passage
+def _with_kin(shown: Sequence[Passage], passages: Sequence[Passage]) -> list[Passage]:
+    """The passages shown, their likeness moved by that of their articles' translations: those are as good evidence."""
+    chosen = {p.chunk_id for p in shown}
+    own: dict[str, float] = {}
+    kin: dict[str, float] = {}
+    for passage in passages:
+        if passage.cosine is not None:
+            best = own if passage.chunk_id in chosen else kin
+            best[passage.key] = max(best.get(passage.key, -1.0), passage.cosine)
+    return [
+        replace(p, cosine=p.cosine + KIN * (kin[p.key] - own[p.key])) if p.cosine is not None and p.key in kin else p
+        for p in shown
+    ]
 
 
 async def search(
@@ -289,5 +304,4 @@ async def search(
     sql = statement(None if vectors is None else model, terms, native=native, internal=include_internal)
     rows = (await session.execute(sa.text(sql), parameters(terms, vectors, locale))).mappings()
     found = [Passage(**row) for row in rows]
-    fused = fuse(_readable(found, locale))
-    return order(sorted(fused, key=lambda p: -p.score)[: max(limit, KEPT)])[:limit]
+    return order(fuse(_readable(found, locale)))[:limit]

@@ -114,7 +114,7 @@ async def _delays(folder: Path, count: int, rate: float) -> list[float]:
 async def measure(stage: Stage, *, repeats: int, quick: bool, scale: float) -> Report:
     count = max(50, int(6000 * scale))
     figures: list[Figure] = []
-    async with stage.house(dramatiq_worker_timeout="20") as house:
+    async with stage.house(dramatiq_worker_timeout="15") as house:
         url = house.environment["DATABASE_URL"]
         client = redis.Redis.from_url(house.environment["REDIS_URL"])
         ours = _process("benchmarks.jobs_worker", house.folder / "dispatch.log")

@@ -8,7 +8,6 @@ near the subject looks like, and from questions put to the English articles alon
 there is. Prints the lines to paste into `ai/confidence.py`.
 """
 
-
 from __future__ import annotations
 
 import asyncio
@@ -31,7 +30,7 @@ from core.knowledge.importing import import_folder
 RIDGE = 1.0
 OUTSIDE_WEIGHT = 3.0
 """Questions outside are few here and many in life."""
-TAKEN_WEIGHT = 0.4
+TAKEN_WEIGHT = 0.25
 """Questions whose article is missing are made here as many as the answerable ones, and are fewer in life."""
 FOREIGN_WEIGHT = 0.5
 
@@ -98,7 +97,7 @@ async def run(help_centre: Path, questions: Path) -> None:
     await embed_missing(embedder)
     inside = await retrieve(development, embedder)
     near, far = halves(read_questions(questions / "outside.jsonl"))
-    outside = await retrieve(near, embedder)
+    outside = await retrieve([*near, *read_questions(questions / "outside_development.jsonl")], embedder)
     taken = [without(found, found.asked.key) for found in inside]
     x, y, weights = samples(
         [

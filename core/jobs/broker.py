@@ -13,15 +13,19 @@ from core.jobs.models import Lane
 from core.settings import settings
 
 
-@cache
 def broker() -> RedisBroker:
-    """The broker of this process, with the lanes' actors declared."""
+    """The broker that the settings name, with the lanes' actors declared; one per process and server."""
     secret = settings().redis_url
     if secret is None:
         raise RuntimeError("REDIS_URL is not set: start through `autocrm run`, or set it")
+    return _broker(secret.get_secret_value(), settings().redis_namespace)
+
+
+@cache
+def _broker(url: str, namespace: str) -> RedisBroker:
     made = RedisBroker(  # type: ignore[no-untyped-call]
-        url=secret.get_secret_value(),
-        namespace=f"{settings().redis_namespace}:dramatiq",
+        url=url,
+        namespace=f"{namespace}:dramatiq",
         middleware=[AsyncIO(), CurrentMessage(), ShutdownNotifications()],
         socket_connect_timeout=2,
         socket_timeout=5,

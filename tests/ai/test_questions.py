@@ -1,7 +1,8 @@
 """How well questions are answered, on sets that nothing was tuned on.
 
 The bounds stand a little below what was measured when they were set; a change that loses more than that
-shows here. Tune on `development.jsonl` and the first of each two lines of `outside.jsonl`, never on the rest.
+shows here. Tune on `development.jsonl`, `outside_development.jsonl` and the first of each two lines of
+`outside.jsonl`, never on the rest.
 """
 
 from __future__ import annotations
