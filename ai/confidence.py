@@ -82,6 +82,10 @@ FAR = 0.2
 """Cosine below which a passage speaks of something else, whatever words it shares with the question."""
 VAGUE = 0.35
 """Cosine and share of words below which neither is evidence enough without the other."""
+CLOSE = 0.08
+"""Margin below which two articles are as good as level."""
+MEAGRE = 0.2
+"""Share of words below which words do not settle which of two level articles it is."""
 DOUBTED = 0.3
 
 
@@ -94,7 +98,8 @@ def confidence(values: Features) -> float:
     if values.blind:
         return likely
     vague = values.meaning < VAGUE and values.overlap < VAGUE and not values.foreign
-    return min(likely, DOUBTED) if values.meaning < FAR or vague else likely
+    level = values.margin < CLOSE and values.overlap < MEAGRE and not values.foreign
+    return min(likely, DOUBTED) if values.meaning < FAR or vague or level else likely
 
 
 def _logistic(values: Features) -> float:

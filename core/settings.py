@@ -57,7 +57,9 @@ class Settings(BaseSettings):
     ai_model: str = Field("gpt-5-mini", description="Model asked at that endpoint.")
     ai_timeout: float = Field(20.0, gt=0, description="Seconds the model has for a whole answer.")
     ai_quiet: float = Field(1.2, ge=0, description="Seconds of quiet on chat-like channels before the AI answers.")
-    ai_send_threshold: float = Field(0.5, ge=0, le=1, description="Confidence from which an answer goes out by itself.")
+    ai_send_threshold: float = Field(
+        0.45, ge=0, le=1, description="Confidence from which an answer goes out by itself."
+    )
 
     job_lease: float = Field(6.0, gt=0, description="Seconds after which a job of a dead worker is taken over.")
     sweep_every: float = Field(0.5, gt=0, description="Seconds between two looks for jobs that nobody was woken for.")
