@@ -18,7 +18,6 @@ from core import db as database_module
 from core.migrate import migrate
 from core.settings import settings
 
-
 # The processes that tests start do so in half the time from compiled modules, as those of an installation do.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

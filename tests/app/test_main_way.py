@@ -24,7 +24,7 @@ QUESTIONS = [
     (
         "de",
         "Rücksendung",
-        "Guten Tag,\n\nich möchte meinen Rucksack zurückschicken. Wie lange habe ich dafür Zeit?\n\nGrüße\nJens",
+        "Guten Tag,\n\nder Rucksack passt mir nicht. Wie kann ich ihn zurücksenden?\n\nGrüße\nJens",
         "returns",
     ),
     (
