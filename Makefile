@@ -12,7 +12,7 @@ help: ## Show this help
 run: setup build ## Run everything: inbox, demo shop, lab (Ctrl-C stops it)
 	@exec $(BIN)/autocrm run
 
-test: setup-dev build ## Run the tests
+test: setup-dev build tests/wire/node_modules/.done ## Run the tests
 	@$(BIN)/python -m pytest $(ARGS)
 
 lint: setup-dev node_modules ## Check formatting, types, import rules, generated files

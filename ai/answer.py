@@ -54,6 +54,8 @@ class Reason(StrEnum):
     """The model has read the passages and found no answer in them."""
     NO_QUESTION = "no_question"
     """A greeting or thanks, and nothing else."""
+    NOT_HEARD = "not_heard"
+    """What was spoken could not be understood."""
     SUSPICIOUS = "suspicious"
     """The question gives orders to the machine that reads it."""
 
@@ -64,6 +66,16 @@ class Turn:
 
     customer: bool
     text: str
+
+
+class Speech(StrEnum):
+    """What became of a spoken message."""
+
+    UNDERSTOOD = "understood"
+    SILENT = "silent"
+    """Nothing was said, or nothing that makes words."""
+    LOST = "lost"
+    """Nobody could listen to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,10 @@ class Question:
     """Whether the sources stand in the text of the answer."""
     to_person: bool = False
     """A person was asked for by other means than words (a key press, a button)."""
+    speech: Speech = Speech.UNDERSTOOD
+    """What became of a spoken message; a written one is understood."""
+    live: bool = False
+    """The customer waits on the line: nothing can be held for review, and something has to be said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +152,12 @@ async def answer(question: Question, *, embedder: Embedder | None = None, model:
     clock = _Clock()
     told = f"{question.subject or ''}\n{question.text}".strip()
     language = identify(question.text, question.language) or question.language or settings().default_language
-    frame = Frame(language, question.first, question.name, question.brief, question.sources)
+    frame = Frame(language, question.first, question.name, question.brief, question.sources, question.live)
     clock.lap("language")
+    if question.speech is Speech.LOST:
+        return _hand_over(Reason.NOT_HEARD, frame, clock)
+    if question.speech is Speech.SILENT:
+        return _asked(Reason.NOT_HEARD, "speech.again", frame, clock)
     if question.to_person or wants_person(told):
         return _hand_over(Reason.PERSON_REQUESTED, frame, clock)
     query = prepare(question.text, question.subject)
@@ -161,6 +181,8 @@ async def answer(question: Question, *, embedder: Embedder | None = None, model:
     if sureness < settings().ai_send_threshold or not draft.covered:
         return _hand_over(Reason.UNSURE if draft.covered else Reason.NOT_COVERED, frame, clock, sureness, draft)
     suspicious = gives_orders(told)
+    if suspicious and question.live:
+        return _hand_over(Reason.SUSPICIOUS, frame, clock, sureness, draft)
     return Answer(
         decision=Decision.REVIEW if suspicious else Decision.SEND,
         reason=Reason.SUSPICIOUS if suspicious else Reason.ANSWERED,
@@ -202,7 +224,8 @@ def _hand_over(
     reason: Reason, frame: Frame, clock: _Clock, sureness: float = 0.0, draft: _Draft | None = None
 ) -> Answer:
     asked = reason is Reason.PERSON_REQUESTED
-    note = handoff_frame("handoff.requested" if asked else "handoff.queued", frame)
+    spoken = "handoff.live" if frame.live else "handoff.queued"
+    note = handoff_frame("handoff.requested" if asked else spoken, frame)
     return Answer(
         decision=Decision.HANDOFF,
         reason=reason,
@@ -223,10 +246,17 @@ def _no_question(question: Question, frame: Frame, clock: _Clock) -> Answer:
     puzzled = any(mark in question.text for mark in "?？؟")
     if puzzled or not (thanks or has_text("reply.ask")):
         return _hand_over(Reason.NOTHING_FOUND, frame, clock)
-    note = Written("", "") if thanks else plain_frame(text(frame.language, "reply.ask"), frame)
+    if thanks and not question.live:
+        return _asked(Reason.NO_QUESTION, None, frame, clock)
+    return _asked(Reason.NO_QUESTION, "reply.ask", frame, clock)
+
+
+def _asked(reason: Reason, message_id: str | None, frame: Frame, clock: _Clock) -> Answer:
+    """Asks back; without a sentence to ask with, nothing is said."""
+    note = plain_frame(text(frame.language, message_id), frame) if message_id else Written("", "")
     return Answer(
-        decision=Decision.SILENCE if thanks else Decision.ASK,
-        reason=Reason.NO_QUESTION,
+        decision=Decision.ASK if message_id else Decision.SILENCE,
+        reason=reason,
         text=note.text,
         html=note.html,
         citations=(),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,12 +12,13 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from ai.answer import Answer, Decision, Question, Turn, answer
+from ai.answer import Answer, Decision, Question, Speech, Turn, answer
 from channels.contract import Automation
 from core.accounts.models import ChannelAccount
 from core.accounts.service import spec_of
 from core.contacts.models import Contact
 from core.db import transaction
+from core.delivery.typing import Way, typing_to, way_of
 from core.failpoints import failpoint
 from core.i18n import text
 from core.ids import new_id
@@ -25,7 +27,17 @@ from core.jobs.registry import Run, job
 from core.settings import settings
 from core.tickets import handoff
 from core.tickets.events import Kind, locked, record
-from core.tickets.models import Author, Direction, Handoff, Message, Route, Status, Ticket
+from core.tickets.models import (
+    AttachmentRow,
+    Author,
+    Direction,
+    Handoff,
+    Hearing,
+    Message,
+    Route,
+    Status,
+    Ticket,
+)
 from core.tickets.replies import Reply, post_reply
 
 log = logging.getLogger(__name__)
@@ -50,16 +62,25 @@ async def reply(run: Run, *, ticket_id: str, message_id: str) -> None:
         async with run.transaction(finish=True) as session:
             handoff.queue(session, await locked(session, ticket), "ai_failed", Author.SYSTEM)
         return
-    answered = await answer(question)
+    with typing_to(question.way):
+        answered = await answer(question.asked)
     await failpoint("ai.composed")
     async with run.transaction(finish=True) as session:
         # Read again under the ticket's lock: much may have happened while the answer was made.
         if await _question(session, ticket, message) is not None:
-            await _act(session, await locked(session, ticket), message, answered, run.correlation_id)
+            await _act(session, await locked(session, ticket), message, answered, question.asked, run.correlation_id)
     await failpoint("ai.replied")
 
 
-async def _question(session: AsyncSession, ticket_id: UUID, message_id: UUID) -> Question | None:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is to be answered, and which way its answer will go."""
+
+    asked: Question
+    way: Way | None
+
+
+async def _question(session: AsyncSession, ticket_id: UUID, message_id: UUID) -> _Asked | None:
     """What is to be answered, or None where the AI has no business answering."""
     ticket = await locked(session, ticket_id)
     message = await session.get(Message, message_id)
@@ -96,11 +117,13 @@ async def _question(session: AsyncSession, ticket_id: UUID, message_id: UUID) ->
     route = await session.get(Route, message.route_id) if message.route_id else None
     account = await session.get(ChannelAccount, route.account_id) if route else None
     capabilities = spec_of(account.channel if account else ticket.channel).capabilities
-    return Question(
-        text="\n".join(other.text for other in reversed(unanswered)),
+    asked = Question(
+        text="\n".join(other.text for other in reversed(unanswered)).strip(),
         subject=message.subject,
         language=message.language or ticket.language or contact.language,
-        brief=capabilities.chat_like,
+        brief=capabilities.chat_like or capabilities.live_audio,
+        speech=await _speech(session, unanswered),
+        live=capabilities.live_audio,
         sources=not capabilities.citations,
         first=not any(other.direction is Direction.OUT for other in earlier),
         name=contact.name,
@@ -109,6 +132,24 @@ async def _question(session: AsyncSession, ticket_id: UUID, message_id: UUID) ->
             for other in reversed(earlier[position + len(unanswered) : position + len(unanswered) + _HISTORY])
         ],
     )
+    way = await way_of(session, account, route) if account and route and capabilities.typing else None
+    return _Asked(asked, way)
+
+
+async def _speech(session: AsyncSession, unanswered: Sequence[Message]) -> Speech:
+    """What became of what was spoken, where nothing else was said."""
+    if any(message.text.strip() for message in unanswered):
+        return Speech.UNDERSTOOD
+    hearings = list(
+        await session.scalars(
+            sa.select(AttachmentRow.hearing).where(
+                AttachmentRow.message_id.in_([message.id for message in unanswered]), AttachmentRow.spoken
+            )
+        )
+    )
+    if not hearings:
+        return Speech.UNDERSTOOD
+    return Speech.SILENT if all(hearing is Hearing.DONE for hearing in hearings) else Speech.LOST
 
 
 async def _looping(session: AsyncSession, ticket: Ticket) -> bool:
@@ -126,7 +167,12 @@ async def _looping(session: AsyncSession, ticket: Ticket) -> bool:
 
 
 async def _act(
-    session: AsyncSession, ticket: Ticket, message_id: UUID, answered: Answer, correlation_id: UUID | None
+    session: AsyncSession,
+    ticket: Ticket,
+    message_id: UUID,
+    answered: Answer,
+    asked: Question,
+    correlation_id: UUID | None,
 ) -> None:
     ticket.language = answered.language
     facts: dict[str, Any] = {
@@ -161,10 +207,11 @@ async def _act(
         handoff.review(session, ticket, answered.reason.value)
         return
     handed_over = answered.decision is Decision.HANDOFF
-    already_told = handed_over and await _told_before(session, ticket.id)
+    # On the line, silence is no courtesy.
+    already_told = handed_over and not asked.live and await _told_before(session, ticket.id)
     if not already_told:
         body, html = answered.text, answered.html
-        if handed_over:
+        if handed_over and not asked.live:
             body, html = _with_reference(body, html, answered.language, ticket.number)
         await post_reply(
             session,

@@ -131,6 +131,19 @@ def relay() -> None:
 
 
 @app.command()
+def speech() -> None:
+    """Fetches the speech model chosen by AUTOCRM_SPEECH_MODEL, where it is not there yet."""
+    from ai.speech.model import NotInstalled, install
+
+    _settings()
+    try:
+        typer.echo(f"the speech model is in {install()}")
+    except (NotInstalled, OSError) as error:
+        typer.echo(f"autocrm: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
 def migrate() -> None:
     """Brings the database to the newest schema."""
     from core.migrate import head

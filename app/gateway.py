@@ -10,7 +10,8 @@ from typing import Any
 
 import uvloop
 
-from app.demo.mail import serve_demo_mail
+from app.demo.labs import serve_labs
+from app.demo.seed import login_file
 from app.listen import serve_channels, watch_accounts
 from app.logs import configure_logging
 from app.relay import relay
@@ -39,8 +40,8 @@ async def _main(listen: bool, with_relay: bool) -> None:
     tasks: list[asyncio.Task[Any]] = []
     if listen:
         tasks += [asyncio.create_task(serve_channels(ready)), asyncio.create_task(watch_accounts())]
-        if settings().demo:
-            tasks.append(asyncio.create_task(serve_demo_mail()))
+        if settings().demo and login_file().exists():  # seeded, and not merely in demo mode
+            tasks.append(asyncio.create_task(serve_labs()))
     if with_relay:
         tasks.append(asyncio.create_task(relay()))
     stopping = asyncio.create_task(stop.wait())

@@ -2,7 +2,9 @@
 
 import ai.embedding
 import ai.reply
+import ai.speech.job
 import core.delivery.send
+import core.intake.media
 import core.intake.process
 import core.people.resets
 

@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,19 @@ import psycopg
 import sqlalchemy as sa
 
 from channels import registry
-from channels.contract import AuthFailed, ChannelError, Ingress, Listen, Poll, Server, ServerConfig, Sink
+from channels.contract import (
+    AuthFailed,
+    Backfill,
+    ChannelError,
+    Ingress,
+    Listen,
+    Poll,
+    Server,
+    ServerConfig,
+    Sink,
+    Stored,
+    Webhook,
+)
 from core.accounts.models import AccountState, ChannelAccount
 from core.accounts.service import by_recipient, context_of, set_state
 from core.db import async_url, transaction
@@ -30,6 +43,11 @@ POLL_EVERY = 60.0
 """Seconds between two polls of an account that can be polled, whatever its listener says."""
 _LOOK = 5.0
 """Seconds between two looks at which accounts there are."""
+CATCH_UP_EVERY = 600.0
+"""Seconds between two looks for messages that never arrived by themselves."""
+_OVERLAP = timedelta(minutes=10)
+"""How far a look goes back beyond what was seen last: providers take their time."""
+_MISSED_MAX = timedelta(days=7)
 _BELIEVED = 2.0
 """Seconds for which the account of a recipient is not looked up again."""
 
@@ -72,9 +90,11 @@ async def _serve(channel: str, adapter: Server, ready: Callable[[str, int], None
 
 
 async def watch_accounts() -> None:
-    """Keeps one listener running per account that needs one, until cancelled."""
+    """Keeps one attendant per account that needs one, until cancelled: it tells the provider where its webhooks go,
+    listens, polls, and looks for what was missed."""
     running: dict[UUID, tuple[object, asyncio.Task[None]]] = {}
-    wanting = {spec.id for spec in registry.specs().values() if spec.ingress & {Ingress.LISTEN, Ingress.POLL}}
+    attended = {Ingress.LISTEN, Ingress.POLL, Ingress.WEBHOOK}
+    wanting = {spec.id for spec in registry.specs().values() if spec.ingress & attended}
     try:
         while True:
             try:
@@ -171,6 +191,11 @@ async def _listen_and_poll(account_id: UUID, connection: psycopg.AsyncConnection
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_keep(connection))
+            if isinstance(adapter, Webhook):
+                await adapter.subscribe()
+                await _well(account_id)
+            if isinstance(adapter, Backfill):
+                group.create_task(_catch_up(account_id, adapter, sink))
             if isinstance(adapter, Listen):
                 group.create_task(adapter.listen(sink))
             if isinstance(adapter, Poll):
@@ -187,6 +212,33 @@ async def _keep(connection: psycopg.AsyncConnection[Any]) -> None:
             await connection.execute("SELECT 1")
         except psycopg.Error:
             raise _LostLock("the database connection was lost") from None
+
+
+async def _well(account_id: UUID) -> None:
+    """The provider has answered: an account in trouble is well again."""
+    async with transaction() as session:
+        account = await session.get_one(ChannelAccount, account_id)
+        if account.state is AccountState.TRANSIENT:
+            await set_state(session, account_id, AccountState.CONNECTED)
+
+
+async def _catch_up(account_id: UUID, adapter: Backfill, sink: Sink) -> None:
+    """Asks the provider what it has for us, at the start and from time to time: what came by itself is known already."""
+    since = await _last_seen(account_id)
+    while True:
+        begun = datetime.now(UTC)
+        raws = await adapter.list_since(since)
+        if raws and await sink(raws) is Stored.STORED:
+            log.info("account %s: messages that had not arrived by themselves are here now", account_id)
+        since = begun - _OVERLAP
+        await asyncio.sleep(CATCH_UP_EVERY)
+
+
+async def _last_seen(account_id: UUID) -> datetime:
+    async with transaction() as session:
+        account = await session.get_one(ChannelAccount, account_id)
+        seen = account.last_in_at or account.created_at
+    return max(seen - _OVERLAP, datetime.now(UTC) - _MISSED_MAX)
 
 
 async def _poll(account_id: UUID, adapter: Poll, sink: Sink) -> None:

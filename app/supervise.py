@@ -23,6 +23,8 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from ai.speech.model import off
+from ai.speech.model import ready as speech_ready
 from app import servers
 from app.embedded import EmbeddedError, Postgres, Valkey, die_with_parent
 from core.settings import Settings
@@ -82,6 +84,8 @@ class Supervisor:
     children: dict[str, _Child] = field(default_factory=dict)
     postgres: Postgres | None = None
     valkey: Valkey | None = None
+    fetching: subprocess.Popen[bytes] | None = None
+    """The process that fetches the speech model."""
     stopping: bool = False
     owns: bool = False
     """Whether this supervisor holds the data folder; only then is there anything of its own to put away."""
@@ -104,6 +108,7 @@ class Supervisor:
                 self._await_ready()
             if not self.stopping:
                 self._screen(time.monotonic() - begun)
+                self._fetch_speech(environment)
             self._watch(environment)
             del lock
         except (StartError, EmbeddedError) as error:
@@ -217,11 +222,33 @@ class Supervisor:
         )
         sys.stdout.flush()
 
+    def _fetch_speech(self, environment: dict[str, str]) -> None:
+        """The speech model is large and not needed for the first answer: it comes while everything runs already."""
+        if off() or speech_ready():
+            return
+        with (self.settings.data / "log" / "speech.log").open("ab") as output:
+            self.fetching = subprocess.Popen(
+                [sys.executable, "-m", "app.cli", "speech"], env=environment, process_group=0,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=die_with_parent(signal.SIGTERM),
+            )  # fmt: skip
+
+    def _tell_of_speech(self) -> None:
+        """Says once what became of the speech model."""
+        if self.fetching is None or (status := self.fetching.poll()) is None:
+            return
+        self.fetching = None
+        if status == 0:
+            self.console.print("The speech model is here: calls and voice messages are understood from now on")
+        else:
+            log = self.settings.data / "log" / "speech.log"
+            self.console.print(f"No speech model, so calls go to voicemail; see {log}, and run `autocrm speech` again")
+
     def _watch(self, environment: dict[str, str]) -> None:
         """Restarts what dies, more slowly the more often it does."""
         while not self.stopping:
             time.sleep(0.2)
             now = time.monotonic()
+            self._tell_of_speech()
             for server, name in ((self.postgres, "PostgreSQL"), (self.valkey, "Valkey")):
                 if server is not None and server.process is not None and server.process.poll() is not None:
                     self.console.print(f"{name} ended (status {server.process.returncode}); starting it again")
@@ -250,6 +277,9 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 os.killpg(child.process.pid, signal.SIGKILL)
                 child.process.wait()
+        if self.fetching is not None and self.fetching.poll() is None:
+            self.fetching.terminate()
+            self.fetching.wait()
         for server in (self.valkey, self.postgres):
             if server is not None:
                 server.stop()

@@ -11,6 +11,7 @@ import dramatiq
 from dramatiq.asyncio import get_event_loop_thread
 
 import app.handlers  # noqa: F401 - registers the handlers
+from ai.speech.engine import engine
 from app.embedded import die_with_parent
 from app.logs import configure_logging
 from core.db import dispose
@@ -38,6 +39,7 @@ class GiveBack(dramatiq.Middleware):
 
         async def close() -> None:
             await shutdown()
+            await engine().aclose()
             await dispose()
 
         asyncio.run_coroutine_threadsafe(close(), thread.loop).result(timeout=15)

@@ -58,7 +58,7 @@ class Threads(StrEnum):
     """How a channel says which conversation a message belongs to."""
 
     PEER = "peer"
-    """One running conversation per peer (SMS, a private chat)."""
+    """One running conversation per peer (SMS, a private chat): `conversation` is the peer's address."""
     NATIVE = "native"
     """The provider itself names the conversation and vouches for it (a Slack thread, a widget chat)."""
     REFERENCES = "references"
@@ -142,8 +142,8 @@ class ChannelSpec:
     """The `kind` of its addresses: to whom a conversation can be begun."""
     icon: str = "message-circle"
     """A Lucide icon's name."""
-    demo: bool = False
-    """Whether the folder ships a fake provider that the demo can run."""
+    lab: str | None = None
+    """`package.module:Class` of the fake provider that the demo runs: a `channels.lab.Lab`."""
 
 
 # --------------------------------------------------------------------------- inbound
@@ -191,6 +191,8 @@ class Attachment(Frozen):
     size: int | None = None
     content: bytes | None = None
     url: str | None = None
+    spoken: bool = False
+    """Speech that is the message itself (a voice note, a turn on the phone): its transcript becomes the text."""
     content_id: str | None = None
     """RFC 2392: what `cid:` in the HTML points to. None for ordinary attachments."""
     inline: bool = False
@@ -279,6 +281,8 @@ class ReceiptReceived(Event):
     """For `failed`: whether the address itself is bad (a hard bounce)."""
     automation: Automation = Automation.NONE
     """`bounce` or `complaint` where the receipt came as a message of its own."""
+    facts: Mapping[str, JsonValue] = PField(default_factory=dict)
+    """What the provider tells besides, kept on the delivery: `{"price": "-0.0075", "currency": "USD", "segments": 2}`."""
 
 
 class PeerChange(StrEnum):
@@ -395,6 +399,8 @@ class Outbound(Frozen):
     """Written by a machine: channels mark it so that other machines do not answer."""
     author: str | None = None
     """Display name of the person or bot who answers."""
+    to_person: bool = False
+    """A person is to go on from here: on a live call, ring the team or take a voicemail rather than listen again."""
 
 
 class Sent(Frozen):
@@ -414,12 +420,17 @@ class Checked(Frozen):
 
 
 class Peer(Frozen):
-    """What is known of the peer at the moment a webhook must be answered."""
+    """What is known of the peer at the moment a webhook must be answered, read in the transaction that stores it."""
 
     language: str | None = None
+    """Of the contact's earlier messages."""
     handoff: str = "ai"
+    """Who owns the open conversation: `ai`, `review`, `queue` or `human`."""
     opted_out: bool = False
     open_now: bool = True
+    """Whether the team can be reached at this hour."""
+    hears: bool = True
+    """Whether speech is understood: False while there is no speech model."""
 
 
 class WebhookReply(Frozen):
@@ -456,7 +467,12 @@ class Rejected(ChannelError):
 
 
 class Undeliverable(Rejected):
+    """With the code `CONVERSATION_OVER`, the core may reach the same person another way (a call that was hung up)."""
+
     code = "undeliverable"
+
+
+CONVERSATION_OVER = "conversation_over"
 
 
 class AuthFailed(ChannelError):
@@ -507,6 +523,17 @@ async def publish_nowhere(_conversation: str, _payload: Mapping[str, JsonValue])
     """The default `Publish`: nobody watches."""
 
 
+class Translate(Protocol):
+    """`text(language, "voice.greeting", name=…)`: a sentence of the catalogues in the reader's language."""
+
+    def __call__(self, language: str | None, message_id: str, /, n: int | None = None, **params: object) -> str: ...
+
+
+def untranslated(_language: str | None, message_id: str, /, n: int | None = None, **params: object) -> str:
+    """The default `Translate`: the id and its parameters, so that a channel can be tried without the house."""
+    return " ".join([message_id, *(str(value) for value in (n, *params.values()) if value is not None)])
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """All that an adapter is built with. Adapters hold no state that a restart may not lose."""
@@ -514,11 +541,21 @@ class Context:
     account_id: str
     settings: Any
     """An instance of the channel's settings model."""
+    channel: str = ""
+    """The id of the channel's `ChannelSpec`."""
     cursor: Cursor = field(default_factory=dict)
     public_url: str = "http://127.0.0.1:8000"
     secret: bytes = field(default=b"", repr=False)
     """32 bytes that belong to this account alone: key for signing reply addresses and the like."""
     publish: Publish = publish_nowhere
+    text: Translate = untranslated
+    languages: tuple[str, ...] = ("en",)
+    """BCP 47, those in which `text` has sentences of its own."""
+
+    @property
+    def hook_url(self) -> str:
+        """Where the provider is to send its webhooks for this account, without the channel's own parameters."""
+        return f"{self.public_url}/hooks/{self.channel}/{self.account_id}"
 
 
 class Adapter(Protocol):
@@ -623,7 +660,9 @@ class Enrich(Protocol):
 
 @runtime_checkable
 class Lookup(Protocol):
-    async def find_sent(self, key: str, since: datetime) -> Sent | None: ...
+    async def find_sent(self, key: str, since: datetime, message: Outbound | None = None) -> Sent | None:
+        """What became of a send in doubt: by its key, or where the provider keeps none, by what `message` says."""
+        ...
 
 
 @runtime_checkable

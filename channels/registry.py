@@ -50,17 +50,18 @@ def spec(channel: str) -> ChannelSpec:
 
 
 @cache
-def _load(target: str) -> Any:
+def load(target: str) -> Any:
+    """What a card names as `package.module:Name`, imported on first use."""
     module, _, name = target.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
 def adapter_class(channel: str) -> type[Adapter]:
-    return cast("type[Adapter]", _load(spec(channel).adapter))
+    return cast("type[Adapter]", load(spec(channel).adapter))
 
 
 def settings_model(channel: str) -> type[BaseModel]:
-    return cast("type[BaseModel]", _load(spec(channel).settings))
+    return cast("type[BaseModel]", load(spec(channel).settings))
 
 
 def build(channel: str, context: Context) -> Adapter:

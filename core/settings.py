@@ -9,6 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
+from zoneinfo import available_timezones
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -52,6 +53,11 @@ class Settings(BaseSettings):
     bot_name: str = Field("Robin", description="Name under which the AI answers.")
     default_language: str = Field("en", description="Language where nothing is known of the customer's.")
 
+    office_hours: str = Field(
+        "", description="When people can be reached, such as `mon-fri 09:00-17:00; sat 10:00-14:00`; unset: always."
+    )
+    office_zone: str = Field("UTC", description="Time zone of the office hours, such as `Europe/Berlin`.")
+
     ai_base_url: str | None = Field(None, description="OpenAI-compatible endpoint; unset: answers are extractive.")
     ai_api_key: SecretStr | None = Field(None, description="Key for that endpoint.")
     ai_model: str = Field("gpt-5-mini", description="Model asked at that endpoint.")
@@ -59,6 +65,15 @@ class Settings(BaseSettings):
     ai_quiet: float = Field(1.2, ge=0, description="Seconds of quiet on chat-like channels before the AI answers.")
     ai_send_threshold: float = Field(
         0.45, ge=0, le=1, description="Confidence from which an answer goes out by itself."
+    )
+
+    speech_model: str = Field(
+        "base",
+        description="Whisper model: `base` (the packaged one), a folder, a name of the model hub, or `off`.",
+    )
+    speech_threads: int = Field(2, ge=1, le=64, description="Threads that listen to speech.")
+    speech_deadline: float = Field(
+        120.0, gt=0, description="Seconds after which a spoken message goes to a person, heard or not."
     )
 
     job_lease: float = Field(6.0, gt=0, description="Seconds after which a job of a dead worker is taken over.")
@@ -77,6 +92,21 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().resolve()
+
+    @field_validator("office_hours")
+    @classmethod
+    def _hours(cls, value: str) -> str:
+        from core.hours import parse_hours
+
+        parse_hours(value)
+        return value
+
+    @field_validator("office_zone")
+    @classmethod
+    def _zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"there is no time zone called {value!r}")
+        return value
 
     @property
     def base_url(self) -> str:

@@ -20,6 +20,8 @@ from core.settings import settings
 
 # The processes that tests start do so in half the time from compiled modules, as those of an installation do.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# A model of 130 MB is fetched by those tests alone that listen.
+os.environ.setdefault("AUTOCRM_SPEECH_MODEL", "off")
 
 
 @dataclass(frozen=True)

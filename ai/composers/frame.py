@@ -36,6 +36,8 @@ class Frame:
     """As one chats: no greeting by name, no closing."""
     sources: bool = True
     """Whether the sources stand in the text; some channels show them by themselves."""
+    live: bool = False
+    """Said on the telephone, where the greeting has been heard and a key rings a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def _wrap(blocks: Sequence[str], language: str | None) -> str:
 
 
 def _opening(frame: Frame) -> list[str]:
-    if not frame.first:
+    if not frame.first or frame.live:
         return []
     name = (frame.name or "").strip()
     usable = 0 < len(name) <= 40 and not re.search(r"[\d@:/<>\n]", name)
@@ -93,7 +95,7 @@ def _opening(frame: Frame) -> list[str]:
 
 
 def _ending(frame: Frame) -> list[str]:
-    if not frame.first or frame.brief:
+    if not frame.first or frame.brief or frame.live:
         return []
     closing = text(frame.language, "reply.closing")
     return [f"{closing}\n{text(frame.language, 'reply.team', company=settings().company)}"]
@@ -122,7 +124,7 @@ def answer_frame(body: str, citations: Sequence[Citation], frame: Frame, *, lead
             before.append(text(frame.language, "reply.lead_in_translated", language=name))
         else:
             before.append(text(frame.language, "reply.lead_in"))
-    after = [text(frame.language, "reply.person_offer"), *_ending(frame)]
+    after = [] if frame.live else [text(frame.language, "reply.person_offer"), *_ending(frame)]
     sources_text, sources_html = _sources(citations, frame.language) if citations and frame.sources else ("", "")
     plain = "\n\n".join(part for part in (*before, body.strip(), sources_text, *after) if part.strip())
     body_html = to_html(body)

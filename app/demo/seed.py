@@ -8,7 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from app.demo.mail import SUPPORT
+from app.demo.labs import lab_key
 from core.accounts.models import ChannelAccount
 from core.accounts.service import connect
 from core.db import advisory_lock, transaction
@@ -19,6 +19,7 @@ from core.settings import settings
 
 HELP_CENTRE = Path(__file__).resolve().parent / "help_centre"
 ADMIN = "admin@fernweh.example"
+SUPPORT = "support@fernweh.example"
 WIDGET_KEY = "demo"
 
 
@@ -49,7 +50,7 @@ async def seed_demo() -> Login:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.touch(mode=0o600)
             path.write_text(password)
-        if not await session.scalar(sa.select(ChannelAccount.id).where(ChannelAccount.recipient_key == SUPPORT)):
+        if not await session.scalar(sa.select(ChannelAccount.id).where(ChannelAccount.public_key == lab_key("email"))):
             await connect(
                 session,
                 "email",
@@ -60,6 +61,7 @@ async def seed_demo() -> Login:
                     "smtp_host": "127.0.0.1",
                     "smtp_security": "none",
                 },
+                public_key=lab_key("email"),
             )
         if not await session.scalar(sa.select(ChannelAccount.id).where(ChannelAccount.public_key == WIDGET_KEY)):
             await connect(session, "chat_widget", "Shop chat", {}, public_key=WIDGET_KEY)

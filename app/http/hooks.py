@@ -11,12 +11,14 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
-from channels.contract import Inbound, Malformed, Peer, RawInbound, Unverified, Webhook
+from ai import speech
+from channels.contract import Inbound, Malformed, RawInbound, Unverified, Webhook
 from core.accounts import service
 from core.accounts.models import AccountState
 from core.db import transaction
 from core.errors import Forbidden, NotFound, TooLarge
 from core.intake.parsing import parse
+from core.intake.peer import peer_of
 from core.intake.receive import receive
 from core.settings import settings
 
@@ -58,7 +60,9 @@ async def hook(channel: str, account_id: UUID, request: Request) -> Response:
             # A bug of the parser loses no message: it is stored all the same, and its job quarantines it.
             log.warning("webhook of %s: not understood (%s)", channel, type(error).__name__)
         await receive(account.id, [stored])
-        reply = adapter.respond(stored, events, Peer())
+        async with transaction() as session:
+            peer = await peer_of(session, account.id, stored, events, hears=speech.ready())
+        reply = adapter.respond(stored, events, peer)
     return Response(reply.body, reply.status, dict(reply.headers), reply.content_type)
 
 

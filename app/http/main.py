@@ -80,6 +80,7 @@ def create_app() -> FastAPI:
     made.openapi = cache(lambda: problems.documented(document()))  # type: ignore[method-assign]
     made.include_router(api_router())
     made.include_router(hooks.router)
+    made.include_router(attachments.links, include_in_schema=False)
     made.include_router(widget_session.router, include_in_schema=False)
     made.include_router(widget_live.router)
     _pages(made)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from channels.contract import Authenticity, Automation, Trust
 from core.delivery.models import DeliveryState
-from core.tickets.models import Author, Direction, Handoff, Priority, Status
+from core.tickets.models import Author, Direction, FileState, Handoff, Hearing, Priority, Status
 
 T = TypeVar("T")
 
@@ -107,6 +107,14 @@ class AttachmentOut(Out):
     size: int
     content_id: str | None
     inline: bool
+    state: FileState
+    """Whether the bytes are here; `fetching` while they are still at the provider."""
+    error_code: str | None
+    spoken: bool
+    """Speech that is the message itself; its transcript is the message's text."""
+    hearing: Hearing | None
+    transcript: dict[str, Any] | None
+    """`{"language", "seconds", "model", "segments": [{"start", "end", "text"}]}`, times in seconds."""
     url: str
 
 

@@ -19,5 +19,4 @@ SPEC = ChannelSpec(
     ingress=frozenset(),  # frames come over the house's own socket
     peer_kind="visitor",
     icon="messages-square",
-    demo=True,
 )

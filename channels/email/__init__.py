@@ -21,5 +21,5 @@ SPEC = ChannelSpec(
     ingress=frozenset({Ingress.SERVER, Ingress.LISTEN, Ingress.POLL}),
     peer_kind="email",
     icon="mail",
-    demo=True,
+    lab="channels.email.lab:MailLab",
 )

@@ -16,6 +16,7 @@ from channels import registry
 from channels.contract import Adapter, ChannelSpec, Context, Ingress, Publish, Server, publish_nowhere
 from core.accounts.models import AccountState, ChannelAccount
 from core.errors import Conflict, Invalid, NotFound
+from core.i18n import languages, text
 from core.ids import new_id
 from core.secrets import derive, seal, unseal
 from core.settings import settings
@@ -143,10 +144,13 @@ def context_of(account: ChannelAccount, publish: Publish = publish_nowhere) -> C
     return Context(
         account_id=str(account.id),
         settings=settings_of(account),
+        channel=account.channel,
         cursor=dict(account.cursor),
         public_url=settings().base_url,
         secret=derive(f"account/{account.id}"),
         publish=publish,
+        text=text,
+        languages=languages(),
     )
 
 

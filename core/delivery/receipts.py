@@ -37,6 +37,8 @@ async def apply_receipt(session: AsyncSession, account: ChannelAccount, receipt:
     if delivery is None:
         return None
     ticket = await locked(session, delivery.ticket_id)
+    if receipt.facts:
+        delivery.detail = {**delivery.detail, **receipt.facts}
     state = _STATE[receipt.kind]
     if receipt.kind is ReceiptKind.FAILED and not receipt.permanent:
         record(session, ticket, Kind.DELIVERY, message_id=delivery.message_id, state="delayed", code=receipt.code)
@@ -46,6 +48,8 @@ async def apply_receipt(session: AsyncSession, account: ChannelAccount, receipt:
     if not forward:
         return ticket.id
     delivery.state = state
+    if delivery.external_id is None:
+        delivery.external_id = receipt.message_id
     delivery.receipt_at = sa.func.now()
     if state is DeliveryState.FAILED:
         delivery.error_code = receipt.code or receipt.automation.value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import regex  # type: ignore[import-untyped]
 
+from channels import segments
 from channels.contract import Capabilities, TextUnit
 
 _SENTENCE_END = regex.compile(r"(?<=[.!?…])\s+|(?<=[。！？])")
@@ -14,6 +15,8 @@ def measure(text: str, unit: TextUnit) -> int:
     match unit:
         case TextUnit.UTF16:
             return len(text.encode("utf-16-le")) // 2
+        case TextUnit.SMS_SEGMENTS:
+            return segments.count(text)
         case TextUnit.BYTES:
             return len(text.encode())
         case _:
@@ -42,14 +45,7 @@ def split_text(text: str, capabilities: Capabilities) -> list[str]:
 
 def _cut(text: str, limit: int, unit: TextUnit) -> int:
     """Where to cut so that the first part fits and is as long as a natural end allows."""
-    fits: int = 0
-    used = 0
-    for grapheme in regex.finditer(r"\X", text):
-        used += measure(grapheme.group(), unit)
-        if used > limit:
-            break
-        fits = grapheme.end()
-    fits = fits or 1
+    fits = _longest(text, limit, unit) or 1
     head = text[:fits]
     paragraph = head.rfind("\n\n")
     if paragraph > fits // 3:
@@ -59,3 +55,17 @@ def _cut(text: str, limit: int, unit: TextUnit) -> int:
         return sentences[-1]
     space = max(head.rfind(" "), head.rfind("\n"))
     return space if space > fits // 3 else fits
+
+
+def _longest(text: str, limit: int, unit: TextUnit) -> int:
+    """Characters of the longest beginning that fits, between two graphemes."""
+    if unit is TextUnit.SMS_SEGMENTS:
+        # One emoji changes the alphabet of the whole text: what it costs is no sum.
+        return segments.longest_prefix(text, limit)
+    fits, used = 0, 0
+    for grapheme in regex.finditer(r"\X", text):
+        used += measure(grapheme.group(), unit)
+        if used > limit:
+            break
+        fits = grapheme.end()
+    return fits

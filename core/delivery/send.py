@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from channels import registry
 from channels.contract import (
+    CONVERSATION_OVER,
     Address,
     Attachment,
     AuthFailed,
@@ -30,6 +31,7 @@ from core.accounts.service import context_of, set_state, spec_of
 from core.blobs import blobs
 from core.contacts.models import Identity
 from core.db import transaction
+from core.delivery.follow_up import write_instead
 from core.delivery.models import UNFINISHED, Delivery, DeliveryState
 from core.delivery.queue import enqueue_delivery
 from core.delivery.receipts import failed
@@ -39,6 +41,7 @@ from core.jobs.registry import Again, LostLease, Run, job
 from core.jobs.worker import backoff
 from core.settings import settings
 from core.tickets.events import Kind, locked, record
+from core.tickets.links import public_link
 from core.tickets.models import (
     AttachmentRow,
     Author,
@@ -89,7 +92,7 @@ async def _deliver(run: Run, leased: _Leased) -> None:
         async with asyncio.timeout(_REQUEST_TIMEOUT):
             sent: Sent | None = None
             if leased.delivery.doubtful and isinstance(adapter, Lookup) and leased.delivery.started_at is not None:
-                sent = await adapter.find_sent(leased.outbound.key, leased.delivery.started_at)
+                sent = await adapter.find_sent(leased.outbound.key, leased.delivery.started_at, leased.outbound)
             if sent is None:
                 await failpoint("deliver.before_send")
                 sent = await adapter.send(leased.outbound)
@@ -258,16 +261,19 @@ async def _outbound(session: AsyncSession, delivery: Delivery, message: Message,
         else (),
         language=message.language,
         automated=message.author in (Author.AI, Author.SYSTEM),
+        to_person=ticket.handoff in (Handoff.QUEUE, Handoff.HUMAN),
         author=message.author_name or (settings().bot_name if message.author is Author.AI else None),
     )
 
 
 async def _file(file: AttachmentRow) -> Attachment:
+    assert file.blob_key is not None  # ours are stored before they are sent
     return Attachment(
         filename=file.filename,
         content_type=file.content_type,
         size=file.size,
         content=await blobs().get(file.blob_key),
+        url=public_link(file.id),
         content_id=file.content_id,
         inline=file.inline,
     )
@@ -305,7 +311,7 @@ async def _mark_sent(run: Run, leased: _Leased, sent: Sent) -> None:
         if delivery.state not in _TOLD:
             delivery.state = DeliveryState.SENT
         delivery.external_id = sent.external_id
-        delivery.detail = dict(sent.detail)
+        delivery.detail = {**sent.detail, **delivery.detail}  # a receipt may have come first
         delivery.error = delivery.error_code = None
         delivery.sent_at = sa.func.now()
         if message.author in (Author.USER, Author.AI) and ticket.first_response_at is None:
@@ -359,7 +365,25 @@ async def _doubt(run: Run, leased: _Leased, reason: str) -> None:
 
 async def _failed(run: Run, leased: _Leased, code: str, reason: str) -> None:
     async with run.transaction(finish=True) as session:
+        if code == CONVERSATION_OVER and await _reached_otherwise(session, leased, reason):
+            return
         await _give_up(session, leased.delivery.id, code, reason)
+
+
+async def _reached_otherwise(session: AsyncSession, leased: _Leased, reason: str) -> bool:
+    """Whether the message goes another way, now that the conversation (a call) is over."""
+    ticket, delivery = await _current(session, leased)
+    message = await session.get_one(Message, delivery.message_id)
+    if await write_instead(session, ticket, message, CONVERSATION_OVER) is None:
+        return False
+    delivery.state = DeliveryState.FAILED
+    delivery.error_code, delivery.error = CONVERSATION_OVER, reason
+    record(
+        session, ticket, Kind.DELIVERY,
+        message_id=message.id, state=DeliveryState.FAILED.value, code=CONVERSATION_OVER, error=reason,
+    )  # fmt: skip
+    await _wake_next(session, delivery)
+    return True
 
 
 async def _give_up(session: AsyncSession, delivery_id: UUID, code: str, reason: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 import filetype  # type: ignore[import-untyped]
@@ -12,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from channels.contract import (
     ActionTaken,
+    Attachment,
     Automation,
     CallEnded,
     CallStarted,
@@ -31,10 +31,12 @@ from core.accounts.service import spec_of
 from core.blobs import blobs
 from core.contacts.identities import identify
 from core.db import Statement, pipelined
+from core.delivery.follow_up import follow_up
 from core.delivery.receipts import apply_receipt
 from core.ids import new_id
 from core.intake import rows
-from core.intake.models import RawState
+from core.intake.calls import call_ended, call_started
+from core.intake.models import Outcome, RawState
 from core.intake.rows import StoredFile
 from core.intake.sight import Person, look
 from core.intake.threading import Thread
@@ -45,6 +47,7 @@ from core.settings import settings
 from core.storable import storable
 from core.tickets import handoff
 from core.tickets.events import Kind, locked, record
+from core.tickets.files import safe_name
 from core.tickets.models import (
     Author,
     Handoff,
@@ -67,15 +70,6 @@ _SIGN_OF_LIFE = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a raw."""
-
-    state: RawState
-    reason: str | None = None
-    ticket_id: UUID | None = None
-
-
 Files = dict[str, list[StoredFile]]
 """Stored files by the external id of their event."""
 
@@ -92,21 +86,41 @@ async def store_attachments(events: Sequence[Inbound]) -> Files:
         if not isinstance(event, MessageReceived):
             continue
         for attachment in event.attachments:
+            files = stored.setdefault(event.external_id, [])
             content = attachment.content
             if content is None:
+                if attachment.url is not None:
+                    files.append(_distant(attachment))
                 continue
-            stored.setdefault(event.external_id, []).append(
+            content_type = sniff(content, attachment.content_type)
+            files.append(
                 StoredFile(
                     filename=attachment.filename,
-                    content_type=sniff(content, attachment.content_type),
+                    content_type=content_type,
                     size=len(content),
                     sha256=hashlib.sha256(content).digest(),
                     blob_key=await blobs().put(content),
                     content_id=attachment.content_id,
                     inline=attachment.inline,
+                    spoken=attachment.spoken,
+                    heard=attachment.spoken or content_type.startswith("audio/"),
                 )
             )
     return stored
+
+
+def _distant(attachment: Attachment) -> StoredFile:
+    """A file that is fetched after its message is safe."""
+    return StoredFile(
+        filename=safe_name(attachment.filename),
+        content_type=attachment.content_type.split(";", maxsplit=1)[0].strip().lower() or "application/octet-stream",
+        size=attachment.size or 0,
+        content_id=attachment.content_id,
+        inline=attachment.inline,
+        source=storable(attachment.model_dump(mode="json", exclude={"content"}, exclude_none=True)),
+        spoken=attachment.spoken,
+        heard=attachment.spoken or attachment.content_type.startswith("audio/"),
+    )
 
 
 def sniff(content: bytes, declared: str) -> str:
@@ -173,7 +187,9 @@ async def _apply(
             return await _message_changed(session, account, event), []
         case PeerChanged():
             return await _peer_changed(session, account, event), []
-        case ActionTaken() | Digits() | CallStarted() | CallEnded():
+        case CallStarted():
+            return await call_started(session, account, event), []
+        case ActionTaken() | Digits() | CallEnded():
             return await _conversation_event(session, account, event), []
         case TypingChanged():
             return Outcome(RawState.FILTERED, "typing"), []
@@ -227,7 +243,10 @@ async def _message(
         automation=event.automation.value,
         authenticity=event.authenticity.value,
     )
-    next_job = _what_next(session, account, ticket, message_id, event, correlation_id)
+    next_job = [
+        *_fetched(session, account, files, correlation_id),
+        *_what_next(session, account, ticket, message_id, event, files, correlation_id),
+    ]
 
     opening = [rows.ticket(ticket, by_person=rows.by_person(event))] if thread.ticket_id is None else []
     route_id, route = _route(account, ticket, sender, event, thread)
@@ -312,6 +331,7 @@ def _what_next(
     ticket: Ticket,
     message_id: UUID,
     event: MessageReceived,
+    files: Sequence[StoredFile],
     correlation_id: UUID | None,
 ) -> list[Statement]:
     """Whose turn it is; the AI's job where it is the AI's."""
@@ -325,18 +345,39 @@ def _what_next(
         return []
     if ticket.handoff is not Handoff.AI:
         return []
-    chat_like = spec_of(account.channel).capabilities.chat_like
+    delay = settings().ai_quiet if spec_of(account.channel).capabilities.chat_like else 0
+    if any(file.spoken for file in files):
+        # What is said has to be understood first; whoever has understood it makes the job due.
+        delay = settings().speech_deadline
     return [
         job_row(
             session,
             "ai.reply",
             {"ticket_id": str(ticket.id), "message_id": str(message_id)},
             lane=Lane.AI,
-            delay=settings().ai_quiet if chat_like else 0,
+            delay=delay,
             fair_key=str(account.id),
             unique_key=f"ai.reply:{message_id}",
             correlation_id=correlation_id,
         )
+    ]
+
+
+def _fetched(
+    session: AsyncSession, account: ChannelAccount, files: Sequence[StoredFile], correlation_id: UUID | None
+) -> list[Statement]:
+    """The jobs that bring files here and listen to them. Speech has a lane of its own: somebody waits for it."""
+    return [
+        job_row(
+            session,
+            "media.fetch" if file.blob_key is None else "speech.transcribe",
+            {"attachment_id": str(file.id)},
+            lane=Lane.SPEECH if file.heard else Lane.BULK,
+            fair_key=str(account.id),
+            correlation_id=correlation_id,
+        )
+        for file in files
+        if file.blob_key is None or file.heard
     ]
 
 
@@ -392,7 +433,7 @@ async def _peer_changed(session: AsyncSession, account: ChannelAccount, event: P
 
 
 async def _conversation_event(
-    session: AsyncSession, account: ChannelAccount, event: ActionTaken | Digits | CallStarted | CallEnded
+    session: AsyncSession, account: ChannelAccount, event: ActionTaken | Digits | CallEnded
 ) -> Outcome:
     ticket_id = await session.scalar(
         sa.select(Route.ticket_id).where(
@@ -403,6 +444,11 @@ async def _conversation_event(
         return Outcome(RawState.FILTERED, "conversation_unknown")
     ticket = await locked(session, ticket_id)
     record(session, ticket, Kind.ACTION, actor=Author.CONTACT, **event.model_dump(mode="json", exclude={"sender"}))
-    if isinstance(event, ActionTaken) and event.action == "person":
-        handoff.queue(session, ticket, "requested", Author.CONTACT)
+    match event:
+        case ActionTaken(action="person"):
+            handoff.queue(session, ticket, "requested", Author.CONTACT)
+        case ActionTaken(action="follow_up"):
+            await follow_up(session, ticket, account.id)
+        case CallEnded():
+            await call_ended(session, ticket)
     return Outcome(RawState.APPENDED, event.type, ticket.id)

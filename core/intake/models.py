@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -25,6 +26,15 @@ class RawState(StrEnum):
     """Understood, and on purpose not a message: a bounce, a loop, a blocked sender."""
     QUARANTINED = "quarantined"
     """Not understood, or too dangerous to act on. Can be replayed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a raw."""
+
+    state: RawState
+    reason: str | None = None
+    ticket_id: UUID | None = None
 
 
 class Raw(Row):

@@ -17,8 +17,8 @@ from core.accounts.service import context_of
 from core.blobs import blobs
 from core.db import Statement, advisory_lock, pipelined, transaction
 from core.failpoints import failpoint
-from core.intake.ingest import Files, Outcome, ingest, store_attachments
-from core.intake.models import Raw, RawState
+from core.intake.ingest import Files, ingest, store_attachments
+from core.intake.models import Outcome, Raw, RawState
 from core.intake.parsing import parse
 from core.jobs.models import Job, Lane
 from core.jobs.queue import enqueue

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from channels.contract import Automation, MessageReceived
 from core.db import Statement
 from core.ids import new_id
 from core.intake.sight import Person
-from core.tickets.models import Ticket, TicketEvent
+from core.tickets.models import FileState, Hearing, Ticket, TicketEvent
 
 _TICKET = """
     INSERT INTO tickets (id, subject, status, priority, handoff, contact_id, account_id, channel, language, tags,
@@ -43,9 +43,10 @@ _REF = """
     VALUES (%(account_id)s, %(ref)s, %(ticket_id)s, %(message_id)s) ON CONFLICT DO NOTHING
 """
 _FILE = """
-    INSERT INTO attachments (id, message_id, filename, content_type, size, sha256, blob_key, content_id, inline)
+    INSERT INTO attachments (id, message_id, filename, content_type, size, sha256, blob_key, content_id, inline, state,
+                             source, spoken, hearing)
     VALUES (%(id)s, %(message_id)s, %(filename)s, %(content_type)s, %(size)s, %(sha256)s, %(blob_key)s, %(content_id)s,
-            %(inline)s)
+            %(inline)s, %(state)s, CAST(%(source)s AS jsonb), %(spoken)s, %(hearing)s)
 """
 _EVENT = """
     INSERT INTO ticket_events (ticket_id, seq, kind, actor, actor_id, message_id, data)
@@ -62,15 +63,21 @@ _PERSON_KNOWN_BETTER = """
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """An attachment whose bytes are durable already."""
+    """An attachment whose bytes are durable already, or are still at the provider."""
 
     filename: str
     content_type: str
     size: int
-    sha256: bytes
-    blob_key: str
     content_id: str | None
     inline: bool
+    sha256: bytes | None = None
+    blob_key: str | None = None
+    source: Mapping[str, Any] | None = None
+    """How the adapter gets at the bytes, where they are not here."""
+    spoken: bool = False
+    heard: bool = False
+    """Whether it is to be transcribed."""
+    id: UUID = field(default_factory=new_id)
 
 
 def ticket(made: Ticket, *, by_person: bool) -> Statement:
@@ -143,7 +150,7 @@ def message(
     made: list[Statement] = [(_MESSAGE, row), (_REF, ref)]
     for file in files:
         values = {
-            "id": new_id(),
+            "id": file.id,
             "message_id": message_id,
             "filename": file.filename,
             "content_type": file.content_type,
@@ -152,6 +159,10 @@ def message(
             "blob_key": file.blob_key,
             "content_id": file.content_id,
             "inline": file.inline,
+            "state": FileState.FETCHING.value if file.blob_key is None else FileState.READY.value,
+            "source": None if file.source is None else json.dumps(dict(file.source)),
+            "spoken": file.spoken,
+            "hearing": Hearing.WAITING.value if file.heard else None,
         }
         made.append((_FILE, values))
     return made

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from core.db import Statement, after_commit
 from core.ids import new_id
-from core.jobs.models import Lane
+from core.jobs.models import Job, Lane
 from core.jobs.ring import ring
 
 _INSERT = """
@@ -77,6 +77,19 @@ def job_row(
         "max_attempts": max_attempts,
         "correlation_id": correlation_id,
     }
+
+
+async def hasten(session: AsyncSession, unique_key: str, lane: Lane) -> bool:
+    """Makes a waiting job due now; False where there is none. One that runs or has failed before is left alone."""
+    done = await session.execute(
+        sa.update(Job)
+        .where(Job.unique_key == unique_key, Job.attempts == 0, Job.due_at > sa.func.now())
+        .values(due_at=sa.func.now())
+    )
+    if not done.rowcount:  # type: ignore[attr-defined]
+        return False
+    ring_after_commit(session, lane)
+    return True
 
 
 def ring_after_commit(session: AsyncSession, lane: Lane) -> None:

@@ -34,6 +34,9 @@ class Kind(StrEnum):
     PEER = "peer.changed"
     ACTION = "peer.action"
     AI = "ai.decided"
+    FILE = "file.changed"
+    """A file came, could not be had, or was listened to."""
+    CALL = "call.changed"
 
 
 async def locked(session: AsyncSession, ticket_id: UUID) -> Ticket:

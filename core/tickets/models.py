@@ -205,6 +205,24 @@ class TicketEvent(Base):
     __table_args__ = (sa.UniqueConstraint("ticket_id", "seq"),)
 
 
+class FileState(StrEnum):
+    """Where the bytes of a file are."""
+
+    READY = "ready"
+    FETCHING = "fetching"
+    """Still at the provider."""
+    FAILED = "failed"
+    """Not to be had; `error_code` says why."""
+
+
+class Hearing(StrEnum):
+    """What becomes of speech in a file."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
 class AttachmentRow(Row):
     __tablename__ = "attachments"
 
@@ -215,7 +233,18 @@ class AttachmentRow(Row):
     content_type: Mapped[str]
     """Sniffed from the bytes, not believed."""
     size: Mapped[int]
-    sha256: Mapped[bytes]
-    blob_key: Mapped[str]
+    """Bytes; before the file is ready, what the provider says, or 0."""
+    sha256: Mapped[bytes | None] = mapped_column(default=None)
+    blob_key: Mapped[str | None] = mapped_column(default=None)
+    """Set once the file is ready."""
     content_id: Mapped[str | None] = mapped_column(default=None)
     inline: Mapped[bool] = mapped_column(default=False)
+    state: Mapped[FileState] = mapped_column(EnumText(FileState), default=FileState.READY, server_default="ready")
+    source: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    """The adapter's own description of a file that is still at the provider."""
+    error_code: Mapped[str | None] = mapped_column(default=None)
+    spoken: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    """Whether it is the message itself, spoken."""
+    hearing: Mapped[Hearing | None] = mapped_column(EnumText(Hearing), default=None)
+    transcript: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    """`{"language", "seconds", "model", "segments": [{"start", "end", "text"}]}`, times in seconds."""

@@ -46,6 +46,8 @@ class Reply:
     ai: dict[str, Any] | None = None
     to_message_id: UUID | None = None
     """The message being answered; its route is the way out. None: the ticket's newest route."""
+    route: Route | None = None
+    """The way out, where it is another than the way the answered message came."""
     cc: Sequence[str] = ()
     bcc: Sequence[str] = ()
     attachment_ids: Sequence[UUID] = ()
@@ -87,8 +89,8 @@ async def post_reply(session: AsyncSession, ticket: Ticket, reply: Reply) -> Mes
     if not reply.text.strip() and not reply.attachment_ids:
         raise Invalid("reply_empty", "a reply needs a text or a file")
     answered = await _answered(session, ticket, reply)
-    route = None
-    if answered is not None and answered.route_id is not None:
+    route = reply.route
+    if route is None and answered is not None and answered.route_id is not None:
         route = await session.get(Route, answered.route_id)
     route = route or await newest_route(session, ticket.id)
     if route is None:

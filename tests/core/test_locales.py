@@ -15,8 +15,11 @@ from babel.messages.plurals import get_plural
 from babel.messages.pofile import read_po
 
 LOCALES = Path(__file__).parents[2] / "locales"
+ALL = ("ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh", "zh_Hant")
 LANGUAGES: dict[str, tuple[str, ...]] = {
-    "customer": ("ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh", "zh_Hant"),
+    "customer": ALL,
+    "sms": ALL,
+    "voice": ALL,
     "inbox": ("ar", "de", "en", "es", "fr", "ja"),
 }
 """Per catalogue, the languages that have it."""
@@ -109,7 +112,7 @@ def test_plural_forms_are_complete(domain: str, language: str) -> None:
     assert declared is not None
     assert int(declared[1]) == get_plural(language).num_plurals
     counts = {len(forms(message)) for message in entries(catalogue(domain, language)).values() if message.pluralizable}
-    assert counts == {int(declared[1])}
+    assert counts <= {int(declared[1])}
 
 
 @each

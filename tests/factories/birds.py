@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, TypeAdapter
 
 from channels import registry
 from channels.contract import (
+    Attachment,
     Capabilities,
     ChannelSpec,
     Checked,
@@ -59,6 +60,8 @@ class Sky:
         self.script: deque[Sent | Exception | None] = deque()
         """Results of the coming sends; an empty script accepts. None: accepts, but the caller dies of it."""
         self.known: dict[str, Sent] = {}
+        self.files: dict[str, bytes | Exception] = {}
+        """What can be fetched, by address."""
         self.check: Exception | None = None
         self.on_send: Any = None
         """Called before a send is answered."""
@@ -131,8 +134,19 @@ class Channel:
         """Nothing is open."""
 
 
+class SingingChannel(Channel):
+    """Its songs are fetched, and listened to."""
+
+    async def download(self, attachment: Attachment) -> AsyncIterator[bytes]:
+        found = sky.files[attachment.url or ""]
+        if isinstance(found, Exception):
+            raise found
+        for at in range(0, len(found), 1000):
+            yield found[at : at + 1000]
+
+
 class LookupChannel(Channel):
-    async def find_sent(self, key: str, since: datetime) -> Sent | None:
+    async def find_sent(self, key: str, since: datetime, message: Outbound | None = None) -> Sent | None:
         return sky.known.get(key)
 
 
@@ -153,6 +167,10 @@ def _spec(name: str, adapter: str = "Channel", **capabilities: Any) -> ChannelSp
 PIGEON = _spec("pigeon", idempotent_send=True, text_max=60)
 RAVEN = _spec("raven", "LookupChannel", lookup_sent=True)
 OWL = _spec("owl", chat_like=True)
+PARROT = _spec("parrot", "SingingChannel", threads=Threads.NATIVE, live_audio=True)
+"""Speaks: a telephone."""
+MAGPIE = _spec("magpie", threads=Threads.PEER, can_initiate=True)
+"""Writes to anybody first."""
 
 
 @contextmanager
@@ -161,7 +179,9 @@ def installed(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[Sky]:
     info = folder / "birds-1.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: birds\nVersion: 1\n")
-    lines = [f"{name} = tests.factories.birds:{name.upper()}" for name in ("pigeon", "raven", "owl")]
+    lines = [
+        f"{name} = tests.factories.birds:{name.upper()}" for name in ("pigeon", "raven", "owl", "parrot", "magpie")
+    ]
     (info / "entry_points.txt").write_text("[autocrm.channels]\n" + "\n".join(lines) + "\n")
     patch.syspath_prepend(str(folder))
     registry.specs.cache_clear()

@@ -12,18 +12,32 @@ from app.http.access import ReadTickets, WriteTickets
 from app.http.shapes import AttachmentOut
 from core.blobs import blobs
 from core.db import transaction
-from core.errors import TooLarge
+from core.errors import Conflict, NotFound, TooLarge
 from core.ids import new_id
 from core.intake.ingest import sniff
 from core.settings import settings
 from core.tickets.files import safe_name
+from core.tickets.links import linked
 from core.tickets.models import AttachmentRow
 from core.tickets.queries import visible_attachment
 
 router = APIRouter(prefix="/attachments", tags=["attachments"])
 
-_INLINE = {"image/png", "image/jpeg", "image/gif", "image/webp"}
-"""Types that a page may show; everything else is a download."""
+links = APIRouter(tags=["attachments"])
+
+_INLINE = {
+    "image/png",
+    "image/jpeg",
+    "image/gif",
+    "image/webp",
+    "audio/wav",
+    "audio/x-wav",
+    "audio/mpeg",
+    "audio/ogg",
+    "audio/mp4",
+    "audio/webm",
+}
+"""Types that a page may show or play; everything else is a download."""
 
 
 @router.post("", status_code=201)
@@ -59,8 +73,31 @@ async def download(attachment_id: UUID, principal: ReadTickets) -> Response:
     return await file_response(file)
 
 
+@links.get("/files/{token}")
+async def linked_file(token: str) -> Response:
+    """A file that went out with a message, for the provider that was given its address."""
+    file_id = linked(token)
+    if file_id is not None:
+        async with transaction() as session:
+            file = await session.get(AttachmentRow, file_id)
+        if file is not None and file.blob_key is not None:
+            return Response(
+                await blobs().get(file.blob_key),
+                media_type=file.content_type,
+                headers={
+                    "Content-Disposition": f"inline; filename*=UTF-8''{quote(file.filename)}",
+                    "Content-Security-Policy": "default-src 'none'; sandbox",
+                    "X-Content-Type-Options": "nosniff",
+                    "Cache-Control": "private, max-age=3600",
+                },
+            )
+    raise NotFound("attachment_not_found", "there is no such file, or its address has ended")
+
+
 async def file_response(file: AttachmentRow) -> Response:
     """A response that no browser runs: sniffing off, sandboxed, shown in place only for plain pictures."""
+    if file.blob_key is None:
+        raise Conflict("attachment_not_here", "the file is still at its provider, or could not be had")
     shown = file.content_type in _INLINE
     return Response(
         await blobs().get(file.blob_key),

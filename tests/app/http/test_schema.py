@@ -29,10 +29,16 @@ from tests.app.http.world import World, seed
 CHECKS = [status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES = 15
 """Generated requests per operation and key, two thirds of them valid by the document."""
-UNREACHABLE = {
+NO_PROVIDER = {
+    "GET /api/v1/lab/channels",
+    "GET /api/v1/lab/{account_id}/lines",
+    "POST /api/v1/lab/{account_id}/acts",
+    "POST /api/v1/lab/{account_id}/misbehaviour",
+}
+"""The lab's providers run in a process of their own; here it answers honestly with 503."""
+UNREACHABLE = NO_PROVIDER | {
     "DELETE /api/v1/session",  # a key has no session
     "POST /api/v1/session",  # passwords cannot be guessed
-    "POST /api/v1/lab/email/{account_id}/send",  # nobody receives mail in this process
 }
 
 
@@ -155,7 +161,7 @@ def test_generated_requests_get_documented_answers(served: Served, who: str) -> 
     reached = {name for name, statuses in answers.items() if any(200 <= status < 300 for status in statuses)}
     assert failures == [], "\n\n".join(failures)
     broken = {name: statuses for name, statuses in answers.items() if any(status >= 500 for status in statuses)}
-    assert broken.keys() <= {"POST /api/v1/lab/email/{account_id}/send"}, broken
+    assert broken.keys() <= NO_PROVIDER, broken
     assert not any(500 in statuses for statuses in broken.values())
     assert set(answers) == {f"{op.method.upper()} {op.path}" for op in operations}
     if who == "admin_key":
@@ -163,4 +169,4 @@ def test_generated_requests_get_documented_answers(served: Served, who: str) -> 
         assert missed <= UNREACHABLE, {name: answers[name] for name in missed - UNREACHABLE}
         assert len(reached) >= 0.8 * len(answers)
     else:
-        assert len(reached) >= 24, "an agent may do about half of it"
+        assert len(reached) >= 22, "an agent may do about half of it"

@@ -107,23 +107,22 @@ DOORS: dict[str, Door] = {
     "GET /api/v1/locales/{language}/{domain}.json": Door(public=True, path={"language": "=en", "domain": "=inbox"}),
     "GET /api/v1/health": Door(public=True),
     "GET /api/v1/ready": Door(public=True),
-    "GET /api/v1/lab/channels": Door(T.CHANNELS_READ),
-    "GET /api/v1/lab/email/{account_id}/mailbox": Door(
-        T.CHANNELS_READ, path={"account_id": "mail_account_id"}, params=lambda i: {"address": "jane@customer.example"}
+    # No provider runs in this process: 503 says that the wall was passed.
+    "GET /api/v1/lab/channels": Door(T.CHANNELS_READ, passed=frozenset({503})),
+    "GET /api/v1/lab/{account_id}/lines": Door(
+        T.CHANNELS_READ, path={"account_id": "mail_account_id"}, passed=frozenset({503}), params=lambda i: {"who": "jane@customer.example"}
     ),
-    # Nobody receives mail in this process: 503 says that the wall was passed.
-    "POST /api/v1/lab/email/{account_id}/send": Door(
-        T.CHANNELS_READ, path={"account_id": "mail_account_id"}, passed=frozenset({202, 503}),
-        json=lambda i: {"from_address": "jane@customer.example", "text": "Hello"},
+    "POST /api/v1/lab/{account_id}/acts": Door(
+        T.CHANNELS_READ, path={"account_id": "mail_account_id"}, passed=frozenset({503}), json=lambda i: {"verb": "write", "who": "jane", "text": "Hello"}
     ),
-    "GET /api/v1/lab/email/{account_id}/misbehave": Door(T.CHANNELS_READ, path={"account_id": "mail_account_id"}),
-    "POST /api/v1/lab/email/{account_id}/misbehave": Door(
-        T.CHANNELS_READ, path={"account_id": "mail_account_id"}, json=lambda i: {"mode": "none"}
+    "POST /api/v1/lab/{account_id}/misbehaviour": Door(
+        T.CHANNELS_READ, path={"account_id": "mail_account_id"}, passed=frozenset({503}), json=lambda i: {"mode": "none"}
     ),
 }  # fmt: skip
 OTHER_DOORS = {
     # Tested by name: the webhook in test_hooks, the widget in test_widget, the live feed below.
     "POST /hooks/{channel}/{account_id}",
+    "GET /files/{token}",
     "OPTIONS /api/widget/{public_key}/session",
     "POST /api/widget/{public_key}/session",
     "WEBSOCKET /api/widget/{public_key}/live",

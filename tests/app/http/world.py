@@ -47,6 +47,7 @@ async def seed() -> World:
         mail = await connect(
             session, "email", "Support",
             {"address": f"help-{mark}@fernweh.example", "smtp_host": "127.0.0.1", "smtp_port": 1, "smtp_security": "none"},
+            public_key=f"lab-{mark}",
         )  # fmt: skip
         widget = await connect(session, "chat_widget", "Chat", {}, public_key=f"chat-{mark}")
         await session.flush()

@@ -265,4 +265,4 @@ async def test_the_ai_is_asked_where_nothing_forbids_it(sky: object, db: None) -
     async with transaction() as session:
         question = await ai_reply._question(session, made.ticket.id, made.message.id)
     assert question is not None
-    assert question.text == "How?"
+    assert question.asked.text == "How?"
