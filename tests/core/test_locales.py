@@ -18,6 +18,7 @@ LOCALES = Path(__file__).parents[2] / "locales"
 ALL = ("ar", "de", "en", "es", "fr", "it", "ja", "ko", "nl", "pl", "pt", "ru", "th", "tr", "zh", "zh_Hant")
 LANGUAGES: dict[str, tuple[str, ...]] = {
     "customer": ALL,
+    "slack": ALL,
     "sms": ALL,
     "voice": ALL,
     "inbox": ("ar", "de", "en", "es", "fr", "ja"),
