@@ -17,6 +17,7 @@ from app.embedded import Postgres, Valkey
 from core import db as database_module
 from core.migrate import migrate
 from core.settings import settings
+from tests.speech import speech_model
 
 # The processes that tests start do so in half the time from compiled modules, as those of an installation do.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -63,6 +64,12 @@ def servers() -> Iterator[Servers]:
         postgres.stop()
         valkey.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def whisper() -> str:
+    """The folder of the packaged speech model, for AUTOCRM_SPEECH_MODEL."""
+    return speech_model()
 
 
 @pytest.fixture

@@ -65,6 +65,13 @@ def prepared(path: Path) -> Audio:
     return np.concatenate([pad, audio.astype(np.float32), pad])
 
 
+def anybody(audio: Audio) -> bool:
+    """Whether there is a voice in it: in silence and noise Whisper would hear words that nobody said."""
+    from faster_whisper.vad import VadOptions, get_speech_timestamps  # type: ignore[import-untyped]
+
+    return bool(get_speech_timestamps(audio, VadOptions(threshold=0.3, min_speech_duration_ms=100)))
+
+
 def languages(model: WhisperModel, audio: Audio, candidates: Sequence[str]) -> list[str]:
     """The language spoken, most probable first; a second one where the two are close.
 
@@ -106,6 +113,9 @@ class _Task:
 def _steps(model: WhisperModel, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     audio = prepared(Path(request["path"]))
     total = len(audio) / RATE
+    if not anybody(audio):
+        yield {"transcript": {"language": None, "seconds": round(total - 2 * _QUIET, 2), "segments": []}}
+        return
     tried: list[tuple[float, Heard]] = []
     for language in languages(model, audio, request.get("candidates") or []):
         segments: list[dict[str, Any]] = []
