@@ -99,6 +99,8 @@ class Question:
     """A person was asked for by other means than words (a key press, a button)."""
     speech: Speech = Speech.UNDERSTOOD
     """What became of a spoken message; a written one is understood."""
+    room: int | None = None
+    """Characters that the channel has room for; the sources say the rest."""
     live: bool = False
     """The customer waits on the line: nothing can be held for review, and something has to be said."""
 
@@ -152,7 +154,9 @@ async def answer(question: Question, *, embedder: Embedder | None = None, model:
     clock = _Clock()
     told = f"{question.subject or ''}\n{question.text}".strip()
     language = identify(question.text, question.language) or question.language or settings().default_language
-    frame = Frame(language, question.first, question.name, question.brief, question.sources, question.live)
+    frame = Frame(
+        language, question.first, question.name, question.brief, question.sources, question.room, question.live
+    )
     clock.lap("language")
     if question.speech is Speech.LOST:
         return _hand_over(Reason.NOT_HEARD, frame, clock)

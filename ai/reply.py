@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ai.answer import Answer, Decision, Question, Speech, Turn, answer
-from channels.contract import Automation
+from channels.contract import Automation, Capabilities, TextUnit
 from core.accounts.models import ChannelAccount
 from core.accounts.service import spec_of
 from core.contacts.models import Contact
@@ -46,6 +46,10 @@ _TRIES = 3
 """Attempts at an answer before a person gets the ticket."""
 _HISTORY = 6
 """Earlier messages the engine is shown."""
+_SPOKEN = 600
+"""Characters, about forty seconds."""
+_TEXTED = 300
+"""Characters: two segments of an SMS in the plainest letters, five in others."""
 _PER_HOUR = 20
 """Automatic messages on one ticket in an hour: a loop that carries no marks ends here."""
 
@@ -123,6 +127,7 @@ async def _question(session: AsyncSession, ticket_id: UUID, message_id: UUID) ->
         language=message.language or ticket.language or contact.language,
         brief=capabilities.chat_like or capabilities.live_audio,
         speech=await _speech(session, unanswered),
+        room=_room(capabilities),
         live=capabilities.live_audio,
         sources=not capabilities.citations,
         first=not any(other.direction is Direction.OUT for other in earlier),
@@ -134,6 +139,13 @@ async def _question(session: AsyncSession, ticket_id: UUID, message_id: UUID) ->
     )
     way = await way_of(session, account, route) if account and route and capabilities.typing else None
     return _Asked(asked, way)
+
+
+def _room(capabilities: Capabilities) -> int | None:
+    """How much is good to hear at a stretch, or to pay for by the segment."""
+    if capabilities.live_audio:
+        return _SPOKEN
+    return _TEXTED if capabilities.text_unit is TextUnit.SMS_SEGMENTS else None
 
 
 async def _speech(session: AsyncSession, unanswered: Sequence[Message]) -> Speech:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ai.composers.frame import Citation, Frame, Written, answer_frame
 from ai.retrieval import Passage
+from core.knowledge.sentences import sentences
 
 BODY_MAX = 1400
 """Characters of quoted passages."""
@@ -51,9 +53,30 @@ def body(passages: Sequence[Passage]) -> str:
     return "\n\n".join(parts)
 
 
+def shortened(text: str, room: int) -> str:
+    """The beginning of a text that fits into `room` characters, ended at a sentence's end; at least one sentence.
+
+    A line that only announces what has been cut off goes with it.
+    """
+    if len(text) <= room:
+        return text
+    kept, at = "", 0
+    for sentence in sentences(text):
+        end = text.index(sentence, at) + len(sentence)
+        if kept and end > room:
+            break
+        kept, at = text[:end], end
+    lines = kept.rstrip().splitlines()
+    while len(lines) > 1 and (not lines[-1].strip() or lines[-1].rstrip().endswith((":", "："))):
+        lines.pop()
+    return "\n".join(lines)
+
+
 def compose(passages: Sequence[Passage], frame: Frame) -> tuple[Written, list[Citation]]:
     """An answer from passages, best first and at least one, and what it quotes."""
     chosen = choose(passages)
+    if frame.room is not None:
+        chosen = [replace(passages[0], text=shortened(passages[0].text, frame.room))]
     citations: dict[str, Citation] = {}
     for passage in chosen:
         known = citations.get(str(passage.article_id))

@@ -36,6 +36,8 @@ class Frame:
     """As one chats: no greeting by name, no closing."""
     sources: bool = True
     """Whether the sources stand in the text; some channels show them by themselves."""
+    room: int | None = None
+    """Characters of quoted passages that the channel has room for; None: as many as are good to read."""
     live: bool = False
     """Said on the telephone, where the greeting has been heard and a key rings a person."""
 
@@ -117,14 +119,14 @@ def answer_frame(body: str, citations: Sequence[Citation], frame: Frame, *, lead
     With `lead_in` a sentence introduces quoted passages, and says so where they are in another language.
     """
     before = _opening(frame)
-    if lead_in:
+    if lead_in and frame.room is None:
         foreign = {c.locale for c in citations if c.locale.split("-")[0] != (frame.language or "en").split("-")[0]}
         if foreign:
             name = language_name(sorted(foreign)[0], frame.language)
             before.append(text(frame.language, "reply.lead_in_translated", language=name))
         else:
             before.append(text(frame.language, "reply.lead_in"))
-    after = [] if frame.live else [text(frame.language, "reply.person_offer"), *_ending(frame)]
+    after = [] if frame.room is not None else [text(frame.language, "reply.person_offer"), *_ending(frame)]
     sources_text, sources_html = _sources(citations, frame.language) if citations and frame.sources else ("", "")
     plain = "\n\n".join(part for part in (*before, body.strip(), sources_text, *after) if part.strip())
     body_html = to_html(body)

@@ -12,7 +12,7 @@ import re
 import time
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,7 +134,7 @@ async def run(*, quick: bool) -> Report:
         scores = await listen(found, engine)
     finally:
         await engine.aclose()
-    rows = []
+    rows: list[Mapping[str, str | float]] = []
     for language, count in sorted(Counter(score.language for score in scores).items()):
         own = [score for score in scores if score.language == language]
         rows.append(

@@ -19,6 +19,8 @@ from channels.voice.state import RETRIES, At, Step
 
 NUMBER = "+14155550142"
 TEAM = "+14155550143"
+PACE = 0.008
+"""Seconds a character takes: much faster than speech, and slow enough to press a key in the middle."""
 PATIENCE = 600.0
 """Seconds that the fake waits for somebody who looks for a file to speak with."""
 _STATES: Mapping[Doing, str] = {
@@ -39,7 +41,7 @@ class VoiceLab(Lab):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._fake = FakeTwilio(folder, numbers=(NUMBER,))
-        self._calls = Calls(self._fake, pace=Pace(patience=PATIENCE))
+        self._calls = Calls(self._fake, pace=Pace(per_character=PACE, patience=PATIENCE))
 
     async def start(self) -> None:
         await self._fake.start()
