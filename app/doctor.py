@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from redis.exceptions import RedisError
 
 from ai.providers.vector_server import embedder
+from core.accounts.health import examine as examine_account
 from core.accounts.models import AccountState, ChannelAccount
 from core.db import dispose, transaction
 from core.delivery.models import Delivery, DeliveryState
@@ -107,22 +108,26 @@ async def _quarantine() -> Finding:
 
 
 async def _accounts() -> list[Finding]:
+    """Every account, its provider asked now."""
     async with transaction() as session:
         accounts = list(await session.scalars(sa.select(ChannelAccount).order_by(ChannelAccount.created_at)))
     findings = []
     for account in accounts:
-        last = f"last in {_ago(account.last_in_at)}, last out {_ago(account.last_out_at)}"
-        match account.state:
-            case AccountState.CONNECTED:
-                findings.append(Finding(f"{account.channel} {account.name!r}", True, last))
-            case AccountState.DISABLED:
-                findings.append(Finding(f"{account.channel} {account.name!r}", True, "disabled"))
-            case _:
-                findings.append(
-                    Finding(
-                        f"{account.channel} {account.name!r}", False, f"{account.state.value}: {account.error}; {last}"
-                    )
-                )
+        name = f"{account.channel} {account.name!r}"
+        if account.state is AccountState.DISABLED:
+            findings.append(Finding(name, True, "disabled"))
+            continue
+        found = await examine_account(account.id)
+        facts = [f"last in {_ago(found.last_in_at)}", f"last out {_ago(found.last_out_at)}"]
+        if found.identity:
+            facts.insert(0, found.identity)
+        if found.backlog.raws or found.backlog.deliveries:
+            facts.append(f"waiting: {found.backlog.raws} in, {found.backlog.deliveries} out")
+        if found.reconciliation is not None:
+            facts.append(f"{found.reconciliation.theirs} on their list, {found.reconciliation.missing} not on ours")
+        # A hint on an account that works is worth reading, and no illness.
+        well = found.state is AccountState.CONNECTED and found.identity is not None and not found.backlog.held
+        findings.append(Finding(name, well, "; ".join([*facts, *found.mend])))
     return findings
 
 

@@ -33,6 +33,14 @@ class Settings(BaseSettings):
     smtp_host: str = Field("127.0.0.1", description="Address on which the mail receiver listens.")
     smtp_port: int = Field(2525, ge=0, le=65535, description="Port of the mail receiver.")
     smtp_hostname: str = Field("localhost", description="Name the mail receiver greets with.")
+    smtp_cert: Path | None = Field(
+        None,
+        description="PEM chain with which the mail receiver offers STARTTLS; unset: it does not. Renewed files are noticed.",
+    )
+    smtp_key: Path | None = Field(None, description="Private key of that chain; unset: it stands in the same file.")
+    lmtp_host: str = Field("127.0.0.1", description="Address on which mail servers nearby hand over by LMTP.")
+    lmtp_port: int = Field(0, ge=0, le=65535, description="Port of the same; 0: no LMTP by network.")
+    lmtp_socket: Path | None = Field(None, description="Unix socket on which LMTP is spoken; unset: none.")
     public_url: str = Field("", description="Address under which the outside reaches us; default http://HOST:PORT.")
     database_url: SecretStr | None = Field(
         None,

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from channels import registry
-from channels.contract import Adapter, ChannelSpec, Context, Ingress, Publish, Server, publish_nowhere
+from channels.contract import Adapter, Change, ChannelSpec, Context, Ingress, Publish, Server, publish_nowhere
 from core.accounts.models import AccountState, ChannelAccount
+from core.db import advisory_lock, transaction
 from core.errors import Conflict, Invalid, NotFound
 from core.i18n import languages, text
 from core.ids import new_id
 from core.secrets import derive, seal, unseal
 from core.settings import settings
+
+_KEEPING_MAX = 4
+"""Accounts for which one process waits on a provider with a database connection in its hands."""
+_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 def secret_fields(model: type[BaseModel]) -> frozenset[str]:
@@ -60,6 +68,12 @@ def _split(model: BaseModel) -> tuple[dict[str, Any], dict[str, str]]:
     return shown, hidden
 
 
+def _all(model: BaseModel) -> dict[str, Any]:
+    """Every value, the secrets in the clear."""
+    shown, hidden = _split(model)
+    return shown | hidden
+
+
 def settings_of(account: ChannelAccount) -> BaseModel:
     """The account's settings with its secrets, as the channel's own model."""
     values = dict(account.settings)
@@ -68,9 +82,11 @@ def settings_of(account: ChannelAccount) -> BaseModel:
     return registry.settings_model(account.channel).model_validate(values)
 
 
-def _write(account: ChannelAccount, model: BaseModel) -> None:
+def _write(account: ChannelAccount, model: BaseModel, *, anew: bool = True) -> None:
+    """`anew`: listeners are to start anew with these settings."""
     account.settings, hidden = _split(model)
-    account.updated_at = sa.func.clock_timestamp()
+    if anew:
+        account.updated_at = sa.func.clock_timestamp()
     account.sealed = seal(json.dumps(hidden).encode(), _place(account.id)) if hidden else None
     if Ingress.SERVER in spec_of(account.channel).ingress:
         adapter = registry.adapter_class(account.channel)
@@ -104,17 +120,13 @@ async def change(
     session: AsyncSession, account: ChannelAccount, *, name: str | None = None, values: Mapping[str, Any] | None = None
 ) -> None:
     """Changes what is given; secrets that are not given stay. Raises Invalid, Conflict."""
+    # What the channel itself has kept meanwhile must not be written over with what was read before.
+    await session.refresh(account, with_for_update=True)
     if name is not None:
         account.name = name
     if values is not None:
         current = settings_of(account)
-        secret = secret_fields(type(current))
-        kept = {
-            field: value.get_secret_value()
-            for field in secret
-            if isinstance(value := getattr(current, field), SecretStr)
-        }
-        model = parse_settings(account.channel, {**account.settings, **kept, **values})
+        model = parse_settings(account.channel, {**_all(current), **values})
         with session.no_autoflush:
             _write(account, model)
             await _free(session, account)
@@ -151,7 +163,25 @@ def context_of(account: ChannelAccount, publish: Publish = publish_nowhere) -> C
         publish=publish,
         text=text,
         languages=languages(),
+        keep=partial(keep, account.id),
     )
+
+
+async def keep(account_id: UUID, change: Change | Mapping[str, JsonValue]) -> BaseModel:
+    """See `channels.contract.Keep`. Raises NotFound, Invalid, and what `change` raises."""
+    slots = _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_KEEPING_MAX))
+    async with slots, transaction() as session:
+        # Not the row's own lock: a provider that answers slowly must not hold up what else is written to the account.
+        await advisory_lock(session, "keep", account_id)
+        account = await get(session, account_id)
+        current = settings_of(account)
+        values = dict(change if isinstance(change, Mapping) else await change(current))
+        if not values:
+            return current
+        await session.refresh(account, with_for_update=True)
+        model = parse_settings(account.channel, {**_all(settings_of(account)), **values})
+        _write(account, model, anew=False)
+        return model
 
 
 @asynccontextmanager

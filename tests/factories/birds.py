@@ -60,6 +60,8 @@ class Sky:
         self.script: deque[Sent | Exception | None] = deque()
         """Results of the coming sends; an empty script accepts. None: accepts, but the caller dies of it."""
         self.known: dict[str, Sent] = {}
+        self.listed: list[RawInbound] = []
+        """What the provider says it had for us."""
         self.files: dict[str, bytes | Exception] = {}
         """What can be fetched, by address."""
         self.check: Exception | None = None
@@ -134,6 +136,13 @@ class Channel:
         """Nothing is open."""
 
 
+class ListedChannel(Channel):
+    """Its provider keeps a list of what it had for us."""
+
+    async def list_since(self, since: datetime) -> Sequence[RawInbound]:
+        return sky.listed
+
+
 class SingingChannel(Channel):
     """Its songs are fetched, and listened to."""
 
@@ -169,8 +178,8 @@ RAVEN = _spec("raven", "LookupChannel", lookup_sent=True)
 OWL = _spec("owl", chat_like=True)
 PARROT = _spec("parrot", "SingingChannel", threads=Threads.NATIVE, live_audio=True)
 """Speaks: a telephone."""
-MAGPIE = _spec("magpie", threads=Threads.PEER, can_initiate=True)
-"""Writes to anybody first."""
+MAGPIE = _spec("magpie", "ListedChannel", threads=Threads.PEER, can_initiate=True)
+"""Writes to anybody first, and keeps a list."""
 
 
 @contextmanager
