@@ -10,6 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from channels.contract import Capabilities
 from core.accounts.models import ChannelAccount
 from core.accounts.service import spec_of
 from core.delivery.models import Delivery
@@ -100,6 +101,7 @@ async def post_reply(session: AsyncSession, ticket: Ticket, reply: Reply) -> Mes
     if (reply.cc or reply.bcc) and not capabilities.copies:
         raise Invalid("copies_not_supported", "this channel cannot send copies")
 
+    await _carried(session, reply.attachment_ids, capabilities)
     message = Message(
         id=new_id(),
         ticket_id=ticket.id,
@@ -120,7 +122,9 @@ async def post_reply(session: AsyncSession, ticket: Ticket, reply: Reply) -> Mes
     session.add(message)
     await session.flush()
     await bind_attachments(session, message.id, reply.attachment_ids, reply.uploader_id or reply.author_id)
-    parts = split_text(reply.text, capabilities)
+    parts = split_text(reply.text, capabilities) if reply.text.strip() else []
+    if reply.attachment_ids and (not parts or not capabilities.text_with_attachments):
+        parts.append("")  # the files, by themselves
     for number, part in enumerate(parts):
         delivery = Delivery(
             id=new_id(),
@@ -165,6 +169,23 @@ async def post_reply(session: AsyncSession, ticket: Ticket, reply: Reply) -> Mes
         **reply.data,
     )
     return message
+
+
+async def _carried(session: AsyncSession, attachment_ids: Sequence[UUID], capabilities: Capabilities) -> None:
+    """Raises Invalid where the channel cannot carry the files: better now than when nobody looks any more."""
+    if not attachment_ids:
+        return
+    if len(attachment_ids) > capabilities.attachments_max:
+        most = capabilities.attachments_max
+        raise Invalid("attachments_too_many", f"this channel carries at most {most} files in a message", limit=most)
+    largest = await session.scalar(
+        sa.select(sa.func.max(AttachmentRow.size)).where(AttachmentRow.id.in_(attachment_ids))
+    )
+    if (largest or 0) > capabilities.attachment_bytes_max:
+        most = capabilities.attachment_bytes_max
+        raise Invalid(
+            "attachment_too_large", f"this channel carries files of at most {most / 2**20:.0f} MB", limit=most
+        )
 
 
 async def _answered(session: AsyncSession, ticket: Ticket, reply: Reply) -> Message | None:

@@ -20,6 +20,7 @@ LANGUAGES: dict[str, tuple[str, ...]] = {
     "customer": ALL,
     "slack": ALL,
     "sms": ALL,
+    "telegram": ALL,
     "voice": ALL,
     "inbox": ("ar", "de", "en", "es", "fr", "ja"),
 }

@@ -166,7 +166,7 @@ def _spec(name: str, adapter: str = "Channel", **capabilities: Any) -> ChannelSp
         adapter=f"tests.factories.birds:{adapter}",
         settings="tests.factories.birds:BirdSettings",
         capabilities=Capabilities(
-            **{"threads": Threads.NATIVE, "can_initiate": True, "copies": True, "receipts": True, **capabilities}
+            **{"threads": Threads.NATIVE, "can_initiate": True, "copies": True, "receipts": True, "attachments_max": 3, "attachment_bytes_max": 10**6, **capabilities}
         ),
         ingress=frozenset({Ingress.WEBHOOK}),
         peer_kind="bird",
@@ -178,7 +178,7 @@ RAVEN = _spec("raven", "LookupChannel", lookup_sent=True)
 OWL = _spec("owl", chat_like=True)
 PARROT = _spec("parrot", "SingingChannel", threads=Threads.NATIVE, live_audio=True)
 """Speaks: a telephone."""
-MAGPIE = _spec("magpie", "ListedChannel", threads=Threads.PEER, can_initiate=True)
+MAGPIE = _spec("magpie", "ListedChannel", threads=Threads.PEER, can_initiate=True, text_with_attachments=False)
 """Writes to anybody first, and keeps a list."""
 
 

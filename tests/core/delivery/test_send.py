@@ -27,10 +27,12 @@ from core.db import transaction
 from core.delivery.models import Delivery, DeliveryState
 from core.delivery.receipts import apply_receipt
 from core.delivery.send import settle, unpark
+from core.errors import Invalid
 from core.jobs.models import Job, Lane
 from core.people.models import User
 from core.tickets import handoff
 from core.tickets.events import locked
+from core.tickets.links import linked, public_link
 from core.tickets.models import AttachmentRow, Author, Handoff, Message, Status, Ticket, TicketEvent
 from core.tickets.replies import Reply, post_reply
 from tests.core.conftest import Work
@@ -447,22 +449,52 @@ async def test_a_delay_is_no_failure(post: Post, work: Work) -> None:
     assert (await post.states(), await post.told()) == (["sent"], ["sent", "delayed"])
 
 
-async def test_files_go_with_the_last_part(post: Post, sky: Sky, work: Work) -> None:
+async def _upload(post: Post, number: int = 5, size: int = 7) -> UUID:
     key = await blobs().put(b"feather")
-    file = UUID(int=5)
+    file = UUID(int=number)
     async with transaction() as session:
         session.add(
             AttachmentRow(
-                id=file,
-                uploader_id=post.user.id,
-                filename="f.txt",
-                content_type="text/plain",
-                size=7,
-                sha256=b"",
-                blob_key=key,
+                id=file, uploader_id=post.user.id, filename="f.txt", content_type="text/plain", size=size,
+                sha256=b"", blob_key=key,
             )
-        )
-    await post.reply(LONG, attachment_ids=[file])
+        )  # fmt: skip
+    return file
+
+
+async def test_files_go_with_the_last_part(post: Post, sky: Sky, work: Work) -> None:
+    await post.reply(LONG, attachment_ids=[await _upload(post)])
     await work(Lane.DELIVER)
     assert [[a.content for a in one.attachments] for one in sky.ledger] == [[], [b"feather"]]
     assert isinstance(post.made.message, Message)
+
+
+async def test_a_file_has_an_address_that_ends(post: Post, sky: Sky, work: Work) -> None:
+    file = await _upload(post)
+    await post.reply("Look", attachment_ids=[file])
+    await work(Lane.DELIVER)
+    url = sky.ledger[0].attachments[0].url or ""
+    token = url.rpartition("/files/")[2]
+    assert linked(token) == file
+    assert linked(token[:-2] + "AA") is None
+    assert linked("") is None
+    assert linked(public_link(file, now=0).rpartition("/")[2]) is None
+
+
+async def test_files_that_a_channel_cannot_carry_are_refused_at_once(post: Post, sky: Sky) -> None:
+    files = [await _upload(post, number) for number in range(1, 5)]
+    with pytest.raises(Invalid, match="at most 3 files"):
+        await post.reply("Look", attachment_ids=files)
+    large = await _upload(post, 9, 10**6 + 1)
+    with pytest.raises(Invalid, match="of at most"):
+        await post.reply("Look", attachment_ids=[large])
+    assert sky.ledger == []
+
+
+async def test_where_text_and_files_go_apart_the_text_goes_first(sky: Sky, db: None, work: Work) -> None:
+    async with transaction() as session:
+        magpie = await account(session, "magpie")
+        post = Post(await tickets.ticket(session, magpie), magpie.id, await people.user(session))
+    await post.reply("Look", attachment_ids=[await _upload(post)])
+    await work(Lane.DELIVER)
+    assert [(one.text, len(one.attachments)) for one in sky.ledger] == [("Look", 0), ("", 1)]
