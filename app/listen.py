@@ -85,6 +85,11 @@ async def _serve(channel: str, adapter: Server, ready: Callable[[str, int], None
         hostname=settings().smtp_hostname,
         message_bytes_max=settings().message_bytes_max,
         inflight_bytes_max=settings().inflight_bytes_max,
+        lmtp_host=settings().lmtp_host,
+        lmtp_port=settings().lmtp_port,
+        lmtp_socket=settings().lmtp_socket,
+        certificate=settings().smtp_cert,
+        certificate_key=settings().smtp_key,
     )
     await adapter.serve(config, sink_for, resolve, lambda port: ready(channel, port))
 

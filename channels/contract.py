@@ -25,6 +25,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -534,6 +535,21 @@ def untranslated(_language: str | None, message_id: str, /, n: int | None = None
     return " ".join([message_id, *(str(value) for value in (n, *params.values()) if value is not None)])
 
 
+Change = Callable[[Any], Awaitable[Mapping[str, JsonValue]]]
+"""Gets the account's settings as they stand now and gives the fields that are to be others."""
+
+
+class Keep(Protocol):
+    """Changes settings of the account that the adapter itself looks after, such as tokens that a provider rotates.
+
+    While `change` runs, nobody else is in `keep` for this account, in any process: so a refresh token that may be
+    used once is used once. What it returns is durable when `keep` returns; what it raises changes nothing. A mapping
+    instead of a function is kept as it is. Returns the settings as they are then.
+    """
+
+    async def __call__(self, change: Change | Mapping[str, JsonValue]) -> Any: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """All that an adapter is built with. Adapters hold no state that a restart may not lose."""
@@ -551,6 +567,8 @@ class Context:
     text: Translate = untranslated
     languages: tuple[str, ...] = ("en",)
     """BCP 47, those in which `text` has sentences of its own."""
+    keep: Keep | None = None
+    """None where nothing can be kept: what a provider rotates is lost with the adapter."""
 
     @property
     def hook_url(self) -> str:
@@ -627,6 +645,15 @@ class ServerConfig:
     hostname: str = "localhost"
     message_bytes_max: int = 25 * 1024 * 1024
     inflight_bytes_max: int = 200 * 1024 * 1024
+    lmtp_host: str = "127.0.0.1"
+    lmtp_port: int = 0
+    """Where mail servers nearby hand over by LMTP; 0: not at all."""
+    lmtp_socket: Path | None = None
+    """The same by a Unix socket."""
+    certificate: Path | None = None
+    """PEM chain with which encryption is offered; None: it is not."""
+    certificate_key: Path | None = None
+    """Its private key; None where it stands in the same file."""
 
 
 @runtime_checkable
@@ -668,6 +695,39 @@ class Lookup(Protocol):
 @runtime_checkable
 class Backfill(Protocol):
     async def list_since(self, since: datetime) -> Sequence[RawInbound]: ...
+
+
+@runtime_checkable
+class Authorise(Protocol):
+    """Accounts whose owner lets us in at the provider's own page (RFC 6749 §4.1 with RFC 7636).
+
+    The core makes `state` and verifier, keeps both to itself, and checks the state when the browser comes back.
+    """
+
+    def authorisation(self, redirect_uri: str, state: str, challenge: str) -> str:
+        """The page to send the owner to; `challenge` is of the method S256. Raises Rejected where none is set up."""
+        ...
+
+    async def authorised(self, code: str, redirect_uri: str, verifier: str) -> Mapping[str, JsonValue]:
+        """Exchanges the code once; returns the settings to keep. Raises AuthFailed, Rejected or Retryable."""
+        ...
+
+
+class Verification(Frozen):
+    """What another service wants from the owner of an address, read from its mail."""
+
+    sender: Address
+    subject: str | None = None
+    code: str | None = None
+    link: str | None = None
+    """HTTPS, and of the sending service's own host."""
+
+
+@runtime_checkable
+class Verifies(Protocol):
+    def verification(self, raw: RawInbound, events: Sequence[Inbound]) -> Verification | None:
+        """What a raw set apart as `Automation.VERIFICATION` asks for; None where it is no such message."""
+        ...
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 import app.handlers  # noqa: F401 - jobs are enqueued here under the names registered there
 from app.http import hooks, lab, problems
-from app.http.admin import channels, knowledge, operation, people
+from app.http.admin import channels, health, knowledge, oauth, operation, people
 from app.http.agent import attachments, contacts, live, session, tickets
 from app.http.live import feed
 from app.http.portal import texts
@@ -53,6 +53,8 @@ def api_router() -> APIRouter:
         contacts.router,
         attachments.router,
         channels.router,
+        health.router,
+        oauth.router,
         knowledge.router,
         operation.router,
         people.router,

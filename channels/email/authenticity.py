@@ -125,7 +125,7 @@ class Verdict:
     facts: dict[str, JsonValue] = field(default_factory=dict)
 
 
-_THREADS = ThreadPoolExecutor(16, thread_name_prefix="mail-dns")
+THREADS = ThreadPoolExecutor(16, thread_name_prefix="mail-dns")
 """Apart from the event loop's few shared threads, which slow nameservers must not take."""
 _UNKNOWN = Verdict(Authenticity.UNKNOWN)
 _resolvers: dict[str, dns.resolver.Resolver] = {}
@@ -150,7 +150,7 @@ async def enrich(
     if not any(isinstance(event, MessageReceived) for event in events):
         return events
     try:
-        judging = asyncio.get_running_loop().run_in_executor(_THREADS, judge, raw, settings, resolver)
+        judging = asyncio.get_running_loop().run_in_executor(THREADS, judge, raw, settings, resolver)
         verdict = await asyncio.wait_for(judging, _TOTAL_SECONDS + 2)
     except TimeoutError:
         verdict = _UNKNOWN
@@ -168,7 +168,7 @@ def judge(raw: RawInbound, settings: EmailSettings, resolver: dns.resolver.Resol
         domain = _from_domain(message)
         if domain is None:
             return Verdict(Authenticity.FAIL, {"from": "ambiguous"})
-        if raw.transport.get("protocol") == "imap" and settings.authserv_id:
+        if raw.transport.get("protocol") in ("imap", "lmtp") and settings.authserv_id:
             return _reported(message, domain, settings.authserv_id)
         resolver = resolver or system_resolver()
         return _checked(message, raw, domain, Dns(resolver)) if resolver is not None else _UNKNOWN
@@ -197,9 +197,9 @@ def _checked(message: Message, raw: RawInbound, domain: str, lookup: Dns) -> Ver
     facts: dict[str, JsonValue] = {"spf": spf_result, "dkim": Result.PASS if by_dkim else results[0]}
     if domain in by_dkim | by_spf:
         return Verdict(Authenticity.PASS, {**facts, "dmarc": Result.PASS})
-    organisation, policy = _policy(domain, lookup)
+    organisation, policy = dmarc_policy(domain, lookup)
     relaxed = {d for tag, found in (("adkim", by_dkim), ("aspf", by_spf)) if policy.get(tag) != "s" for d in found}
-    if any(_policy(one, lookup)[0] == organisation for one in relaxed if _related(one, domain)):
+    if any(dmarc_policy(one, lookup)[0] == organisation for one in relaxed if _related(one, domain)):
         return Verdict(Authenticity.PASS, {**facts, "dmarc": Result.PASS})
     if Result.TEMPERROR in {spf_result, *results}:
         return Verdict(Authenticity.UNKNOWN, {**facts, "dmarc": Result.TEMPERROR})
@@ -262,7 +262,7 @@ def _dkim(body: bytes, message: Message, lookup: Dns) -> list[tuple[str, Result]
     return results
 
 
-def _policy(domain: str, lookup: Dns) -> tuple[str, dict[str, str]]:
+def dmarc_policy(domain: str, lookup: Dns) -> tuple[str, dict[str, str]]:
     """The organisation that a domain belongs to, and the policy for it, by walking up the names as DMARCbis does."""
     labels = domain.split(".")
     names = [domain, *(".".join(labels[-n:]) for n in range(min(len(labels) - 1, _WALK_LABELS - 1), 1, -1))]

@@ -122,4 +122,4 @@ def _is_proof(message: Message, sender: str, subject: str, text: str, *, machine
     if sender == "forwarding-noreply@google.com":
         return True
     known = machine or bool(_VERIFIERS.match(sender))
-    return known and bool(_PROOF_SUBJECT.search(subject)) and bool(_PROOF_TEXT.search(text[:20_000]))
+    return known and bool(_PROOF_SUBJECT.search(subject)) and bool(_PROOF_TEXT.search(f"{subject}\n{text[:20_000]}"))

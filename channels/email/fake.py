@@ -11,7 +11,9 @@ import base64
 import email
 import json
 import os
-from collections.abc import Sequence
+import re
+import ssl
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -24,6 +26,8 @@ from typing import Self
 
 import aiosmtplib
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+
+_XOAUTH2 = re.compile(r"user=([^\x01]+)\x01auth=Bearer ([^\x01]+)\x01\x01\Z")
 
 
 class Misbehaviour(StrEnum):
@@ -111,14 +115,29 @@ def read_ledger(path: Path) -> list[Delivered]:
 class FakeMailProvider:
     """`async with FakeMailProvider(ledger) as provider:` and set `smtp_host`, `smtp_port` to `provider.host`, `provider.port`."""
 
-    def __init__(self, ledger: Path, *, port: int = 0, user: str = "", password: str = "", pause: float = 0.5) -> None:
+    def __init__(
+        self,
+        ledger: Path,
+        *,
+        port: int = 0,
+        user: str = "",
+        password: str = "",
+        pause: float = 0.5,
+        tokens: Callable[[str, str], bool] | None = None,
+        certificate: ssl.SSLContext | None = None,
+        encrypted: bool = False,
+    ) -> None:
+        """`tokens(user, access token)` opens SASL XOAUTH2; `certificate` offers STARTTLS, or TLS at once if `encrypted`."""
         self.ledger = ledger
         self.host = "127.0.0.1"
         self.port = port
         self.pause = pause
         self.misbehaviour = Misbehaviour.NONE
         self.arrived = asyncio.Condition()
+        self.logins: list[str] = []
+        """The mechanisms of the logins that were tried."""
         self._user, self._password = user, password
+        self._tokens, self._certificate, self._encrypted = tokens, certificate, encrypted
         self._server: asyncio.Server | None = None
         self._sessions: set[_Session] = set()
 
@@ -132,7 +151,9 @@ class FakeMailProvider:
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
         self.ledger.parent.mkdir(parents=True, exist_ok=True)
-        self._server = await loop.create_server(lambda: _Session(self, loop), self.host, self.port)
+        self._server = await loop.create_server(
+            lambda: _Session(self, loop), self.host, self.port, ssl=self._certificate if self._encrypted else None
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
@@ -159,11 +180,25 @@ class FakeMailProvider:
     def login_ok(self, login: bytes, password: bytes) -> bool:
         if self.misbehaviour is Misbehaviour.AUTH:
             return False
+        if self._tokens is not None:
+            return False
         return not self._user or (login.decode(), password.decode()) == (self._user, self._password)
 
     @property
+    def takes_tokens(self) -> bool:
+        return self._tokens is not None
+
+    def token_ok(self, user: str, token: str) -> bool:
+        return self.misbehaviour is not Misbehaviour.AUTH and self._tokens is not None and self._tokens(user, token)
+
+    @property
+    def certificate(self) -> ssl.SSLContext | None:
+        """What STARTTLS offers."""
+        return None if self._encrypted else self._certificate
+
+    @property
     def wants_login(self) -> bool:
-        return bool(self._user) or self.misbehaviour is Misbehaviour.AUTH
+        return bool(self._user) or self._tokens is not None or self.misbehaviour is Misbehaviour.AUTH
 
     async def write_down(self, envelope: Envelope) -> None:
         raw = envelope.original_content or b""
@@ -231,9 +266,12 @@ class _Handler:
 
 class _Session(SMTP):
     def __init__(self, provider: FakeMailProvider, loop: asyncio.AbstractEventLoop) -> None:
+        self._provider = provider
+
         def authenticate(
-            _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: object
+            _server: SMTP, _session: Session, _envelope: Envelope, mechanism: str, data: object
         ) -> AuthResult:
+            provider.logins.append(mechanism)
             ok = isinstance(data, LoginPassword) and provider.login_ok(data.login, data.password)
             return AuthResult(success=ok, handled=ok)
 
@@ -245,9 +283,20 @@ class _Session(SMTP):
             ident="ESMTP",
             auth_require_tls=False,
             authenticator=authenticate,
+            tls_context=provider.certificate,
+            auth_exclude_mechanism=("LOGIN", "PLAIN") if provider.takes_tokens else ("XOAUTH2",),
             loop=loop,
         )
         self._open = provider._sessions
+
+    async def auth_XOAUTH2(self, _server: SMTP, args: list[str]) -> AuthResult:
+        """A refusal comes as a challenge that holds JSON; the client's empty answer brings the reply."""
+        self._provider.logins.append("XOAUTH2")
+        found = _XOAUTH2.match(base64.b64decode(args[1]).decode("utf-8", "replace")) if len(args) == 2 else None
+        if found and self._provider.token_ok(found[1], found[2]):
+            return AuthResult(success=True, auth_data=LoginPassword(found[1].encode(), b""))
+        await self.challenge_auth('{"status":"401","schemes":"bearer","scope":"mail"}')
+        return AuthResult(success=False, handled=False)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._open.add(self)

@@ -20,6 +20,14 @@ from channels.testing import harness
 from channels.testing.harness import Delivered, Fault
 
 _USER, _PASSWORD = "support@shop.test", "correct-horse-battery"
+_UNUSED: Mapping[str, str] = MappingProxyType(
+    {
+        "imap_password": "never-used-imap-password",
+        "client_secret": "never-used-client-secret",
+        "grant": '{"refresh": "never-used-refresh-token"}',
+    }
+)
+"""Secrets that a mailbox with a password has no use for, and must hide just the same."""
 _FAULTS: Mapping[Fault | None, Misbehaviour] = MappingProxyType(
     {
         None: Misbehaviour.NONE,
@@ -57,7 +65,7 @@ class Harness(harness.Harness):
         return self._settings()
 
     def secrets(self) -> Sequence[str]:
-        return (_PASSWORD, "never-used-imap-password")
+        return (_PASSWORD, *_UNUSED.values())
 
     def bad_settings(self) -> BaseModel:
         return self._settings(smtp_password=_PASSWORD[::-1])
@@ -76,7 +84,7 @@ class Harness(harness.Harness):
             "smtp_security": "none",
             "smtp_user": _USER,
             "smtp_password": _PASSWORD,
-            "imap_password": "never-used-imap-password",
+            **_UNUSED,
         }
         return EmailSettings.model_validate({**values, **changes})
 

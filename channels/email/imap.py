@@ -25,6 +25,7 @@ from imapclient.exceptions import CapabilityError, IMAPClientAbortError, IMAPCli
 
 from channels.contract import AuthFailed, Cursor, RawInbound, Rejected, Retryable
 from channels.email.limits import MESSAGE_BYTES_MAX
+from channels.email.oauth import Access
 from channels.email.settings import EmailSettings, Incoming, Security
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ class Mailbox:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="imap")
         """A thread of its own: a mailbox that idles must not hold one of the few that the event loop shares out."""
 
-    def open(self) -> None:
-        """Connects, logs in, selects the folder without leaving a mark in it."""
+    def open(self, token: str | None = None) -> None:
+        """Connects, logs in, selects the folder without leaving a mark in it. With a token by SASL XOAUTH2."""
         settings = self._settings
         with _translated(self._where):
             client = IMAPClient(
@@ -120,7 +121,12 @@ class Mailbox:
                 raise OSError("closed while it was being opened")
             if settings.imap_security is Security.STARTTLS:
                 client.starttls(ssl.create_default_context())
-            client.login(settings.imap_user, settings.imap_password.get_secret_value())
+            if token is None:
+                client.login(settings.imap_user, settings.imap_password.get_secret_value())
+            elif client.has_capability("AUTH=XOAUTH2"):
+                client.oauth2_login(settings.imap_user, token)
+            else:
+                raise Rejected(f"{self._where} does not take access tokens (XOAUTH2)", code="imap_unsupported")
             try:
                 selected = client.select_folder(settings.imap_folder, readonly=True)
             except IMAPClientAbortError:
@@ -236,35 +242,50 @@ async def _in_thread(mailbox: Mailbox, work: Callable[P, T], *args: P.args, **kw
         raise
 
 
-async def check(settings: EmailSettings) -> None:
+async def opened(settings: EmailSettings, access: Access) -> Mailbox:
+    """A mailbox that is logged in to and has its folder selected. Raises AuthFailed, Retryable or Rejected."""
+
+    async def attempt(token: str | None) -> Mailbox:
+        mailbox = Mailbox(settings)
+        try:
+            await _in_thread(mailbox, mailbox.open, token)
+        except BaseException:
+            await _closed(mailbox)
+            raise
+        return mailbox
+
+    return await access.logged_in(attempt)
+
+
+async def _closed(mailbox: Mailbox) -> None:
+    """Waits a moment for the goodbye; the rest goes on by itself."""
+    closing = asyncio.ensure_future(asyncio.to_thread(mailbox.close))
+    await asyncio.wait([closing], timeout=_STOP_SECONDS)
+
+
+async def check(settings: EmailSettings, access: Access) -> None:
     """Logs in and opens the folder. Raises AuthFailed, Retryable or Rejected."""
-    mailbox = Mailbox(settings)
-    try:
-        await _in_thread(mailbox, mailbox.open)
-    finally:
-        await asyncio.to_thread(mailbox.close)
+    await _closed(await opened(settings, access))
 
 
-async def poll(settings: EmailSettings, cursor: Cursor) -> tuple[Sequence[RawInbound], Cursor]:
+async def poll(settings: EmailSettings, cursor: Cursor, access: Access) -> tuple[Sequence[RawInbound], Cursor]:
     """One batch after the cursor. Called again with the new cursor, it gives the next."""
     if settings.incoming is not Incoming.IMAP:
         return [], cursor
-    mailbox = Mailbox(settings)
+    mailbox = await opened(settings, access)
     try:
-        await _in_thread(mailbox, mailbox.open)
         raws, after, _more = await _in_thread(mailbox, mailbox.batch, cursor)
         return raws, after
     finally:
         await asyncio.to_thread(mailbox.close)
 
 
-async def listen(settings: EmailSettings, cursor: Cursor, sink: Sink) -> None:
+async def listen(settings: EmailSettings, cursor: Cursor, sink: Sink, access: Access) -> None:
     """Runs until cancelled: everything after the cursor, then whatever comes. A cursor is advanced only by a sink that returned."""
     if settings.incoming is not Incoming.IMAP:
         await asyncio.get_running_loop().create_future()
-    mailbox = Mailbox(settings)
+    mailbox = await opened(settings, access)
     try:
-        await _in_thread(mailbox, mailbox.open)
         while True:
             more = True
             while more:
@@ -275,5 +296,4 @@ async def listen(settings: EmailSettings, cursor: Cursor, sink: Sink) -> None:
             await _in_thread(mailbox, mailbox.wait)
     finally:
         mailbox.wake()
-        closing = asyncio.ensure_future(asyncio.to_thread(mailbox.close))
-        await asyncio.wait([closing], timeout=_STOP_SECONDS)
+        await _closed(mailbox)

@@ -11,6 +11,7 @@ from email.headerregistry import Address as MailAddress
 from email.message import EmailMessage
 from email.policy import EmailPolicy
 from email.utils import format_datetime, localtime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aiosmtplib
@@ -21,7 +22,8 @@ from channels.email import html, tokens
 from channels.email.addresses import normalise_address
 from channels.email.filenames import safe_filename
 from channels.email.headers import message_ids, one_line
-from channels.email.settings import EmailSettings, Security
+from channels.email.oauth import Access
+from channels.email.settings import EmailSettings, Security, SignatureOn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -85,6 +87,15 @@ def recipient(message: Outbound) -> Address:
     return message.to
 
 
+def sender_name(author: str | None, settings: EmailSettings) -> str:
+    """The name beside our address: agent and company in the account's own arrangement, or the one of them there is."""
+    if not author or not settings.display_name:
+        return author or settings.display_name
+    names = {"{agent}": author, "{company}": settings.display_name}
+    # In one pass: what stands in a name is never read as a place for another.
+    return re.sub(r"\{agent\}|\{company\}", lambda found: names[found[0]], settings.sender_name)
+
+
 def render(message: Outbound, settings: EmailSettings, secret: bytes) -> EmailMessage:
     """The whole mail. Every field is set through the library's policy, which refuses line breaks. Raises Rejected."""
     try:
@@ -96,10 +107,7 @@ def render(message: Outbound, settings: EmailSettings, secret: bytes) -> EmailMe
 def _render(message: Outbound, settings: EmailSettings, secret: bytes) -> EmailMessage:
     mail = EmailMessage(policy=_SMTP)
     is_reply = message.reply_to is not None or bool(message.thread_refs)
-    author = (
-        f"{message.author} ({settings.display_name})" if message.author and settings.display_name else message.author
-    )
-    mail["From"] = _mailbox(settings.address, author or settings.display_name)
+    mail["From"] = _mailbox(settings.address, sender_name(message.author, settings))
     mail["To"] = _mailbox(recipient(message).value, recipient(message).name)
     if message.cc:
         mail["Cc"] = _mailboxes(message.cc)
@@ -137,7 +145,7 @@ def _thread(mail: EmailMessage, message: Outbound) -> None:
 def _fill(mail: EmailMessage, message: Outbound, settings: EmailSettings) -> None:
     text = message.text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
     shown = message.html if message.html is not None else html.from_text(text)
-    if settings.signature.strip():
+    if settings.signature.strip() and not (settings.signature_on is SignatureOn.PEOPLE and message.automated):
         text = f"{text}\n\n-- \n{settings.signature.strip()}"
         shown = f'{shown}\n<div class="signature">-- <br>{html.from_text(settings.signature)}</div>'
     mail.set_content(text + "\n", charset="utf-8", cte=_text_encoding(text))
@@ -212,13 +220,18 @@ def return_path(message: Outbound, settings: EmailSettings, secret: bytes) -> st
     return settings.address
 
 
-def connection(settings: EmailSettings) -> aiosmtplib.SMTP:
+def connection(settings: EmailSettings, token: str | None = None) -> aiosmtplib.SMTP:
     user = settings.smtp_user or None
+
+    async def generated() -> str:
+        return token or ""
+
     return aiosmtplib.SMTP(
         hostname=settings.smtp_host,
         port=settings.smtp_port,
         username=user,
-        password=settings.smtp_password.get_secret_value() if user else None,
+        password=settings.smtp_password.get_secret_value() if user and token is None else None,
+        oauth_token_generator=generated if user and token is not None else None,
         use_tls=settings.smtp_security is Security.TLS,
         start_tls=settings.smtp_security is Security.STARTTLS,
         local_hostname=settings.domain,
@@ -226,9 +239,12 @@ def connection(settings: EmailSettings) -> aiosmtplib.SMTP:
     )
 
 
-async def connect(settings: EmailSettings) -> aiosmtplib.SMTP:
-    """A connection, encrypted and logged in as the settings say. Raises AuthFailed, Retryable or Rejected."""
-    client = connection(settings)
+async def connect(settings: EmailSettings, token: str | None = None) -> aiosmtplib.SMTP:
+    """A connection, encrypted and logged in as the settings say, by SASL XOAUTH2 where there is an access token.
+
+    Raises AuthFailed, Retryable or Rejected.
+    """
+    client = connection(settings, token)
     where = f"{settings.smtp_host}:{settings.smtp_port}"
     try:
         await client.connect(timeout=_CONNECT_SECONDS)
@@ -269,7 +285,7 @@ async def _greet(client: aiosmtplib.SMTP) -> None:
         await client.helo()
 
 
-async def send(message: Outbound, settings: EmailSettings, secret: bytes) -> Sent:
+async def send(message: Outbound, settings: EmailSettings, secret: bytes, access: Access) -> Sent:
     """One mail transaction. A failure before the mail's octets were sent is certain; one after them is in doubt."""
     mail = render(message, settings, secret)
     data = await asyncio.to_thread(to_bytes, mail, settings)
@@ -277,7 +293,7 @@ async def send(message: Outbound, settings: EmailSettings, secret: bytes) -> Sen
         raise Rejected("the mail is too large", code="too_large")
     main = normalise_address(recipient(message).value)
     others = list(dict.fromkeys(normalise_address(one.value) for one in (*message.cc, *message.bcc)))
-    client = await connect(settings)
+    client = await access.logged_in(partial(connect, settings))
     try:
         path = return_path(message, settings, secret)
         envelope = _Envelope(path, settings.address, main, tuple(one for one in others if one != main), len(data))
@@ -360,9 +376,9 @@ def _refusal(error: aiosmtplib.SMTPResponseException, *, recipient: bool = False
     return Rejected(f"refused: {error.code} {said}", code=f"smtp_{error.code}")
 
 
-async def check(settings: EmailSettings) -> None:
+async def check(settings: EmailSettings, access: Access) -> None:
     """Connects, logs in, asks for nothing. Raises AuthFailed, Retryable or Rejected."""
-    client = await connect(settings)
+    client = await access.logged_in(partial(connect, settings))
     await _goodbye(client)
 
 

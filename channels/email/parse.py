@@ -6,8 +6,8 @@ import hashlib
 from email.message import Message
 from typing import TYPE_CHECKING
 
-from channels.contract import Address, Inbound, Malformed, MessageReceived, RawInbound
-from channels.email import automation, bounces, headers, mime, replies, tokens
+from channels.contract import Address, Automation, Inbound, Malformed, MessageReceived, RawInbound
+from channels.email import automation, bounces, forwarded, headers, mime, replies, tokens
 from channels.email.addresses import normalise_address
 
 if TYPE_CHECKING:
@@ -48,6 +48,12 @@ def _message(
     facts: dict[str, JsonValue] = {**found.facts, **content.sealed}
     if answer_to is not None and answer_to.value != sender.value:
         facts["reply_to"] = answer_to.value
+    if found.automation is Automation.NONE and (
+        inside := forwarded.find(
+            message, subject=subject or "", text=content.text, forwarder=sender.value, own=settings.address
+        )
+    ):
+        facts["forwarded"] = inside.fact()
     return MessageReceived(
         external_id=_event_id(message, raw),
         conversation=f"route:{route_name}"

@@ -1,19 +1,31 @@
-"""The SMTP receiver for all e-mail accounts: 250 only after every account's sink has committed (RFC 5321 §6.1)."""
+"""The receiver for all e-mail accounts: 250 only after the commit (RFC 5321 §6.1).
+
+By SMTP one reply answers for every account of a mail; by LMTP (RFC 2033) each recipient has its own, so that a
+mail server nearby keeps in its queue just those whose account could not take the mail.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import logging
+import os
+import re
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aiosmtpd.lmtp import LMTP
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from channels.contract import RawInbound, Resolve, ServerConfig, SinkFor
+from channels.email.encryption import ServerCertificate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pydantic import JsonValue
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +35,7 @@ _ADMISSION_SECONDS = 20.0
 _SINK_SECONDS = 120.0
 _GRACE_SECONDS = 1.0
 _IDLE_SECONDS = 300
+_WITHOUT_CODE = re.compile(r"(?!220)[245]\d\d (?![245]\.\d{1,3}\.\d)")
 _RECIPIENTS_MAX = 100
 
 
@@ -75,6 +88,8 @@ def delivery_id(mail_from: str, rcpt_to: Sequence[str], body: bytes) -> str:
 class _Handler:
     """aiosmtpd's hooks."""
 
+    protocol = "smtp"
+
     def __init__(
         self, sink_for: SinkFor, resolve: Resolve, normalise: Callable[[str], str], commits: set[asyncio.Task[None]]
     ) -> None:
@@ -118,7 +133,14 @@ class _Handler:
         ends = body.count(b"\r\n")
         if b"\x00" in body or body.count(b"\n") != ends or body.count(b"\r") != ends:
             return "554 5.6.0 NUL, bare CR or bare LF in the message"
-        task = asyncio.create_task(self._commit(session, envelope, body))
+        return await self._stored(session, envelope, body)
+
+    async def _stored(self, session: Session, envelope: _Envelope, body: bytes) -> str:
+        return await self._taken(session, envelope, list(envelope.accounts), body)
+
+    async def _taken(self, session: Session, envelope: _Envelope, accounts: Sequence[str], body: bytes) -> str:
+        """The reply for these accounts: 250 once all of them have the mail."""
+        task = asyncio.create_task(self._commit(session, envelope, accounts, body))
         self._commits.add(task)
         task.add_done_callback(self._commits.discard)
         task.add_done_callback(_retrieve)
@@ -131,18 +153,24 @@ class _Handler:
             return "451 4.3.0 Not stored, try again later"
         return "250 2.0.0 OK"
 
-    async def _commit(self, session: Session, envelope: _Envelope, body: bytes) -> None:
+    def _facts(self, session: Session) -> dict[str, JsonValue]:
+        facts: dict[str, JsonValue] = {
+            "protocol": self.protocol,
+            "peer_ip": session.peer[0] if isinstance(session.peer, tuple) else None,
+            "helo": session.host_name,
+        }
+        return {**facts, "tls": True} if session.ssl is not None else facts
+
+    async def _commit(self, session: Session, envelope: _Envelope, accounts: Sequence[str], body: bytes) -> None:
         mail_from = "" if envelope.mail_from in (None, "<>") else str(envelope.mail_from)
-        peer = session.peer[0] if isinstance(session.peer, tuple) else None
-        for account, rcpt_to in envelope.accounts.items():
+        for account in accounts:
+            rcpt_to = envelope.accounts[account]
             raw = RawInbound(
                 external_id=delivery_id(mail_from, rcpt_to, body),
                 body=body,
                 content_type="message/rfc822",
                 transport={
-                    "protocol": "smtp",
-                    "peer_ip": peer,
-                    "helo": session.host_name,
+                    **self._facts(session),
                     "mail_from": _utf8(mail_from),
                     "rcpt_to": [_utf8(r) for r in rcpt_to],
                 },
@@ -152,6 +180,30 @@ class _Handler:
     async def handle_exception(self, error: Exception) -> str:
         log.error("SMTP session failed: %s", type(error).__name__)
         return "451 4.3.0 Internal error, try again later"
+
+
+class _LmtpHandler(_Handler):
+    """The same with a reply for each recipient, in the order in which they were named (RFC 2033 §4.2)."""
+
+    protocol = "lmtp"
+
+    async def _stored(self, session: Session, envelope: _Envelope, body: bytes) -> str:
+        replies = {
+            account: await self._taken(session, envelope, [account], body)
+            for account in dict.fromkeys(envelope.accounts)
+        }
+        owners = {rcpt: account for account, many in envelope.accounts.items() for rcpt in many}
+        return "\r\n".join(replies[owners[rcpt]] for rcpt in envelope.rcpt_tos)
+
+    async def handle_EHLO(
+        self, _server: SMTP, session: Session, _envelope: _Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [responses[0], "250-PIPELINING", "250-ENHANCEDSTATUSCODES", *responses[1:]]
+
+    def _facts(self, session: Session) -> dict[str, JsonValue]:
+        # Whoever hands over is a server of the house: its address says nothing of where the mail came from.
+        return {**super()._facts(session), "peer_ip": None}
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:
@@ -170,7 +222,13 @@ class _Session(SMTP):
     """Far above RFC 5321's 1,000 octets: many senders do not fold, and a refused mail helps nobody."""
 
     def __init__(
-        self, handler: _Handler, config: ServerConfig, budget: ByteBudget, sessions: set[_Session], loop: Any
+        self,
+        handler: _Handler,
+        config: ServerConfig,
+        budget: ByteBudget,
+        sessions: set[_Session],
+        loop: Any,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(
             handler,
@@ -180,6 +238,7 @@ class _Session(SMTP):
             ident="ESMTP",
             timeout=_IDLE_SECONDS,
             auth_exclude_mechanism=("LOGIN", "PLAIN"),
+            tls_context=tls,
             loop=loop,
         )
         self._limit = config.message_bytes_max
@@ -219,6 +278,32 @@ class _Session(SMTP):
             self.transport.abort()  # type: ignore[attr-defined]
 
 
+class _LmtpSession(LMTP, _Session):
+    """As many replies to a mail as it has recipients, also where all get the same (RFC 2033 §4.2).
+
+    Replies that are not ours get an enhanced status code too, which §5 asks for (RFC 2034: not in greetings).
+    """
+
+    _owed = 0
+    _greeting = False
+
+    async def smtp_LHLO(self, arg: str) -> None:
+        self._greeting = True
+        try:
+            await super().smtp_LHLO(arg)
+        finally:
+            self._greeting = False
+
+    async def push(self, status: str | bytes) -> None:
+        text = status.decode() if isinstance(status, bytes) else status
+        if not self._greeting and _WITHOUT_CODE.match(text):
+            text = f"{text[:4]}{text[0]}.{'5' if text[0] == '5' else '0'}.0 {text[4:]}"
+        if self._owed and "\r\n" not in text:
+            text = "\r\n".join([text] * self._owed)
+        self._owed = len(self.envelope.rcpt_tos) if text.startswith("354") and self.envelope is not None else 0
+        await super().push(text)
+
+
 async def serve(
     config: ServerConfig,
     sink_for: SinkFor,
@@ -231,15 +316,31 @@ async def serve(
     sessions: set[_Session] = set()
     commits: set[asyncio.Task[None]] = set()
     handler = _Handler(sink_for, resolve, normalise, commits)
+    nearby = _LmtpHandler(sink_for, resolve, normalise, commits)
     budget = ByteBudget(config.inflight_bytes_max)
-    server = await loop.create_server(
-        lambda: _Session(handler, config, budget, sessions, loop), config.host, config.port, backlog=512
-    )
+    certificate = ServerCertificate(config.certificate, config.certificate_key) if config.certificate else None
+
+    def from_outside() -> _Session:
+        return _Session(handler, config, budget, sessions, loop, certificate.context() if certificate else None)
+
+    def from_nearby() -> _Session:
+        return _LmtpSession(nearby, config, budget, sessions, loop)
+
+    servers: list[asyncio.AbstractServer] = []
     try:
-        ready(server.sockets[0].getsockname()[1])
-        await asyncio.get_running_loop().create_future()
+        first = await loop.create_server(from_outside, config.host, config.port, backlog=512)
+        servers.append(first)
+        if config.lmtp_port:
+            servers.append(await loop.create_server(from_nearby, config.lmtp_host, config.lmtp_port, backlog=512))
+        if config.lmtp_socket is not None:
+            servers.append(await _on_socket(from_nearby, config.lmtp_socket))
+        ready(first.sockets[0].getsockname()[1])
+        await loop.create_future()
     finally:
-        server.close()
+        for server in servers:
+            server.close()
+        if config.lmtp_socket is not None:
+            config.lmtp_socket.unlink(missing_ok=True)
         if commits:
             _done, late = await asyncio.wait(commits, timeout=_GRACE_SECONDS)
             for task in late:
@@ -247,3 +348,12 @@ async def serve(
             await asyncio.sleep(0)
         for session in list(sessions):
             session.abort()
+
+
+async def _on_socket(made: Callable[[], _Session], path: Path) -> asyncio.AbstractServer:
+    """A Unix socket for our own user and group. What a killed process has left behind is replaced."""
+    before = os.umask(0o117)
+    try:
+        return await asyncio.get_running_loop().create_unix_server(made, path, backlog=512)
+    finally:
+        os.umask(before)

@@ -13,6 +13,8 @@ import pytest
 from channels.testing.new import BadName, create, main
 
 ROOT = Path(__file__).parents[2]
+FILLED = Path(__file__).parent / "filled"
+"""What a newcomer writes, and nothing else."""
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def tree(tmp_path: Path) -> Path:
     """A copy of the floor of the channels with no adapters on it, and the kit's tests."""
     tree = tmp_path / "tree"
     (tree / "channels").mkdir(parents=True)
-    for name in ("__init__.py", "contract.py", "registry.py"):
+    for name in ("__init__.py", "contract.py", "registry.py", "lab.py", "egress.py"):
         shutil.copy(ROOT / "channels" / name, tree / "channels" / name)
     shutil.copytree(
         ROOT / "channels" / "testing", tree / "channels" / "testing", ignore=shutil.ignore_patterns("__pycache__")
@@ -54,6 +56,19 @@ def test_a_new_folder_is_found_and_red_with_the_name_of_what_to_write(tree: Path
     assert checks.returncode == 1, checks.stdout
     assert f"{ident}: channels/{name}/fake.py: write the fake provider" in checks.stdout
     assert "passed" not in checks.stdout
+
+
+def test_a_folder_that_is_filled_in_is_green_with_no_edit_elsewhere(tree: Path) -> None:
+    made = run(tree, "-m", "channels.testing.new", "carrier_pigeon")
+    assert made.returncode == 0, made.stderr
+    folder = tree / "channels" / "carrier_pigeon"
+    shutil.copytree(FILLED, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    checks = run(
+        tree, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_conformance.py", "-k", "carrier_pigeon"
+    )
+    assert checks.returncode == 0, checks.stdout
+    assert " passed" in checks.stdout
+    assert "skipped" not in checks.stdout
 
 
 def test_a_folder_without_a_harness_is_red(tree: Path) -> None:

@@ -15,9 +15,10 @@ from app.http.access import ReadChannels, WriteChannels
 from app.http.idempotency import Once
 from app.http.shapes import In, Line, Out, Page
 from channels import registry
-from channels.contract import AuthFailed, Capabilities, ChannelError, Ingress
+from channels.contract import Authenticity, AuthFailed, Capabilities, ChannelError, Ingress
 from core.accounts import service
 from core.accounts.models import AccountState, ChannelAccount
+from core.accounts.verifications import verifications
 from core.db import transaction
 from core.delivery.send import unpark
 from core.ids import new_token
@@ -74,6 +75,20 @@ class CheckOut(BaseModel):
     missing: list[str] = []
     code: str | None = None
     detail: str | None = None
+
+
+class VerificationOut(BaseModel):
+    id: UUID
+    """The raw's."""
+    received_at: datetime
+    sender: str
+    sender_name: str | None
+    authenticity: Authenticity
+    """Whether the sender is who it claims to be; of a forged one neither code nor link is shown."""
+    subject: str | None
+    code: str | None
+    link: str | None
+    """By HTTPS, and to the sender's own host."""
 
 
 def channel_out(account: ChannelAccount) -> ChannelOut:
@@ -181,3 +196,23 @@ async def check_channel(account_id: UUID, principal: WriteChannels) -> CheckOut:
         await unpark(session, account_id)
         audit(session, principal.ref, "channel.checked", f"channel:{account_id}")
     return CheckOut(ok=True, identity=checked.identity, missing=list(checked.missing))
+
+
+@router.get("/channels/{account_id}/verifications")
+async def list_verifications(account_id: UUID, _principal: WriteChannels) -> Page[VerificationOut]:
+    """Mails of the last seven days by which other services ask who owns the address, newest first. For admins only."""
+    return Page(
+        items=[
+            VerificationOut(
+                id=one.raw_id,
+                received_at=one.received_at,
+                sender=one.verification.sender.value,
+                sender_name=one.verification.sender.name,
+                authenticity=one.authenticity,
+                subject=one.verification.subject,
+                code=one.verification.code,
+                link=one.verification.link,
+            )
+            for one in await verifications(account_id)
+        ]
+    )

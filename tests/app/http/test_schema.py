@@ -39,6 +39,8 @@ NO_PROVIDER = {
 UNREACHABLE = NO_PROVIDER | {
     "DELETE /api/v1/session",  # a key has no session
     "POST /api/v1/session",  # passwords cannot be guessed
+    "POST /api/v1/channels/{account_id}/authorise",  # the accounts here have passwords
+    "GET /api/v1/oauth/callback",  # answers with the way to a page
 }
 
 

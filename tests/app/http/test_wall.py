@@ -79,7 +79,14 @@ DOORS: dict[str, Door] = {
     "POST /api/v1/channels": Door(T.CHANNELS_WRITE, json=lambda i: {"channel": "raven", "name": "Raven"}),
     "GET /api/v1/channels/{account_id}": Door(T.CHANNELS_READ),
     "PATCH /api/v1/channels/{account_id}": Door(T.CHANNELS_WRITE, json=lambda i: {"name": "Dove"}),
+    "GET /api/v1/channels/{account_id}/health": Door(T.CHANNELS_READ),
     "POST /api/v1/channels/{account_id}/check": Door(T.CHANNELS_WRITE),
+    # The world's mailbox has a password, and no state is under way: 409 and the way to the page say that the wall was passed.
+    "POST /api/v1/channels/{account_id}/authorise": Door(
+        T.CHANNELS_WRITE, path={"account_id": "mail_account_id"}, passed=frozenset({409})
+    ),
+    "GET /api/v1/oauth/callback": Door(T.CHANNELS_WRITE, params=lambda i: {"state": "x"}, passed=frozenset({303})),
+    "GET /api/v1/channels/{account_id}/verifications": Door(T.CHANNELS_WRITE),
     "GET /api/v1/articles": Door(T.KNOWLEDGE_READ),
     "POST /api/v1/articles": Door(
         T.KNOWLEDGE_WRITE, json=lambda i: {"key": "eggs", "locale": "en", "title": "Eggs", "body": "About eggs."}

@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from imapclient import IMAPClient
 
+from tests.channels.email.certificates import Certificate
+
 PASSWORD = "hunter2"
 
 
@@ -38,6 +40,8 @@ class Server:
     port: int
     folder: Path
     user: str = "nobody"
+    tls_port: int = 0
+    """With TLS from the first octet; 0 without a certificate."""
 
     def client(self) -> IMAPClient:
         client = IMAPClient("127.0.0.1", self.port, ssl=False, timeout=10)
@@ -71,16 +75,41 @@ class Server:
             index.unlink()
 
 
+def _encryption(folder: Path, certificate: Certificate | None) -> str:
+    if certificate is None:
+        return "ssl = no"
+    for source in (certificate.certificate, certificate.key):
+        shutil.copy(source, folder / source.name)
+    return f"ssl = yes\nssl_cert = <{folder}/{certificate.certificate.name}\nssl_key = <{folder}/{certificate.key.name}"
+
+
+def _tokens(folder: Path, introspection_url: str | None) -> str:
+    """Logins by XOAUTH2, each asked of the authorization server. Without it, passwords."""
+    if introspection_url is None:
+        return f"passdb {{\n  driver = static\n  args = password={PASSWORD}\n}}"
+    (folder / "oauth2.conf").write_text(
+        f"introspection_mode = get\nintrospection_url = {introspection_url}?token=\n"
+        "username_attribute = username\nactive_attribute = active\nactive_value = true\n"
+    )
+    return (
+        "auth_mechanisms = xoauth2 oauthbearer\nauth_cache_size = 0\n"
+        f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = {folder}/oauth2.conf\n}}"
+    )
+
+
 @contextmanager
-def running(folder: Path) -> Iterator[Server]:
+def running(
+    folder: Path, *, certificate: Certificate | None = None, introspection_url: str | None = None
+) -> Iterator[Server]:
     """Runs Dovecot as an unprivileged user with its data below `folder`."""
     program = required()
     user = "nobody" if os.getuid() == 0 else pwd.getpwuid(os.getuid()).pw_name
     account = pwd.getpwnam(user)
     group = subprocess.run(["id", "-gn", user], capture_output=True, text=True, check=True).stdout.strip()
-    with socket.socket() as probe:
+    with socket.socket() as probe, socket.socket() as other:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        other.bind(("127.0.0.1", 0))
+        port, tls_port = probe.getsockname()[1], other.getsockname()[1] if certificate else 0
     for name in ("base", "state", "mail"):
         (folder / name).mkdir(parents=True)
     (folder / "dovecot.conf").write_text(
@@ -90,7 +119,7 @@ state_dir = {folder}/state
 log_path = {folder}/dovecot.log
 protocols = imap
 listen = 127.0.0.1
-ssl = no
+{_encryption(folder, certificate)}
 disable_plaintext_auth = no
 default_internal_user = {user}
 default_login_user = {user}
@@ -98,10 +127,7 @@ default_internal_group = {group}
 first_valid_uid = 1
 mail_location = maildir:{folder}/mail/%u
 mailbox_idle_check_interval = 1 secs
-passdb {{
-  driver = static
-  args = password={PASSWORD}
-}}
+{_tokens(folder, introspection_url)}
 userdb {{
   driver = static
   args = uid={account.pw_uid} gid={account.pw_gid} home={folder}/mail/%u
@@ -112,7 +138,8 @@ service imap-login {{
     port = {port}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {tls_port}
+    ssl = yes
   }}
 }}
 service anvil {{
@@ -140,7 +167,7 @@ service stats {{
                     log = folder / "dovecot.log"
                     pytest.fail(f"Dovecot does not start: {log.read_text() if log.exists() else 'no log'}")
                 time.sleep(0.05)
-        yield Server(port, folder)
+        yield Server(port, folder, tls_port=tls_port)
     finally:
         process.terminate()
         process.wait(10)

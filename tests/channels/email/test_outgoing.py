@@ -239,6 +239,41 @@ async def test_the_signature_is_appended(provider: FakeMailProvider) -> None:
     assert "&lt;b&gt;1&lt;/b&gt;" in mail.html
 
 
+@pytest.mark.parametrize(
+    ("automated", "on", "there"),
+    [(False, "all", True), (True, "all", True), (False, "people", True), (True, "people", False)],
+)
+async def test_the_signature_stands_where_it_is_wanted(
+    provider: FakeMailProvider, automated: bool, on: str, there: bool
+) -> None:
+    await account(provider, signature="Your shop\nMain Street 1", signature_on=on).send(answer(automated=automated))
+    (mail,) = provider.delivered()
+    assert mail.html is not None
+    assert ("-- \nYour shop\nMain Street 1" in mail.text, "Main Street 1" in mail.html) == (there, there)
+
+
+@pytest.mark.parametrize(
+    ("template", "author", "company", "shown"),
+    [
+        ("{agent} ({company})", "Alex", "Shop", "Alex (Shop)"),
+        ("{agent} at {company}", "Alex", "Shop", "Alex at Shop"),
+        ("{company}", "Alex", "Shop", "Shop"),
+        ("{agent}", "Alex", "Shop", "Alex"),
+        ("{agent} at {company}", None, "Shop", "Shop"),
+        ("{agent} at {company}", "Alex", "", "Alex"),
+        ("{agent} bei {company}", "{company} {agent}", "{agent}", "{company} {agent} bei {agent}"),
+        ("{agent} at {company}", "Ann <evil@x.test>", 'Sh"op, Ltd.', 'Ann <evil@x.test> at Sh"op, Ltd.'),
+    ],
+)
+async def test_the_name_of_the_sender_is_arranged_as_set(
+    provider: FakeMailProvider, template: str, author: str | None, company: str, shown: str
+) -> None:
+    await account(provider, display_name=company, sender_name=template).send(answer(author=author))
+    (mail,) = provider.delivered()
+    (sender,) = mail.mail["From"].addresses
+    assert (sender.addr_spec, sender.display_name) == (ADDRESS, shown)
+
+
 def rsa_key() -> tuple[str, bytes]:
     """A private key in PEM and the DNS record of its public half."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
