@@ -161,6 +161,8 @@ class MessageOut(Out):
     language: str | None
     automation: Automation
     authenticity: Authenticity
+    facts: dict[str, Any]
+    """What else is known: `{"dkim": "pass"}`, or of a forwarded mail `{"forwarded": {"from": {"address", "name"}, …}}`."""
     recipients: dict[str, Any]
     citations: list[CitationOut]
     ai: dict[str, Any] | None

@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from core.accounts.models import AccountState, ChannelAccount
 from core.accounts.service import spec_of
 from core.contacts.models import Identity
-from core.ids import new_id
 from core.tickets.events import Kind, record
 from core.tickets.models import Author, Direction, Message, Route, Ticket
 from core.tickets.replies import Reply, post_reply
+from core.tickets.routes import route_to
 
 
 async def other_way(session: AsyncSession, ticket: Ticket, route: Route) -> Route | None:
@@ -34,25 +34,7 @@ async def other_way(session: AsyncSession, ticket: Ticket, route: Route) -> Rout
         able = spec.capabilities.can_initiate and not spec.capabilities.live_audio
         if not able or spec.peer_kind != identity.kind:
             continue
-        known = await session.scalar(
-            sa.select(Route).where(Route.account_id == account.id, Route.conversation == identity.value, Route.active)
-        )
-        if known is not None and known.ticket_id == ticket.id:
-            return known
-        if known is not None:
-            # From here on the peer's messages belong to this ticket: it is what we wrote about last.
-            known.active = False
-            await session.flush()
-        made = Route(
-            id=new_id(),
-            ticket_id=ticket.id,
-            account_id=account.id,
-            identity_id=identity.id,
-            conversation=identity.value,
-        )
-        session.add(made)
-        await session.flush()
-        return made
+        return await route_to(session, ticket, account, identity)
     return None
 
 

@@ -24,13 +24,14 @@ from core.tickets.models import (
     AttachmentRow,
     Author,
     Direction,
+    FileState,
     Handoff,
     Message,
-    Route,
     Status,
     Ticket,
 )
 from core.tickets.replies import Reply, post_reply
+from core.tickets.routes import route_to
 
 lock = locked
 
@@ -164,16 +165,7 @@ async def start(
     session.add(ticket)
     await session.flush()
     record(session, ticket, Kind.CREATED, actor=Author.USER, actor_id=reply.author_id, channel=account.channel)
-    session.add(
-        Route(
-            id=new_id(),
-            ticket_id=ticket.id,
-            account_id=account.id,
-            identity_id=identity.id,
-            conversation=f"begun:{ticket.id}",
-            data={},
-        )
-    )
+    await route_to(session, ticket, account, identity)
     await session.execute(
         sa.text("INSERT INTO participants (ticket_id, identity_id, role) VALUES (:ticket, :identity, 'requester')"),
         {"ticket": ticket.id, "identity": identity.id},
@@ -212,7 +204,10 @@ async def forward(
     if message is None or ticket.account_id is None:
         raise NotFound("message_not_found", "there is no such message on this ticket")
     copies = []
-    for file in await session.scalars(sa.select(AttachmentRow).where(AttachmentRow.message_id == message.id)):
+    ready = sa.select(AttachmentRow).where(
+        AttachmentRow.message_id == message.id, AttachmentRow.state == FileState.READY
+    )
+    for file in await session.scalars(ready):
         copy = AttachmentRow(
             id=new_id(),
             uploader_id=user_id,
@@ -248,6 +243,40 @@ async def forward(
         reason="forwarded",
     )
     return begun
+
+
+async def accept_sender(session: AsyncSession, ticket_id: UUID, message_id: UUID, user_id: UUID | None) -> Ticket:
+    """Makes whoever wrote a forwarded message first the requester: answers go to them from now on.
+
+    Their address is what the forwarding mail says, and stays marked as merely claimed. Raises NotFound, Conflict.
+    """
+    ticket = await locked(session, ticket_id)
+    message = await session.scalar(sa.select(Message).where(Message.id == message_id, Message.ticket_id == ticket_id))
+    if message is None:
+        raise NotFound("message_not_found", "there is no such message on this ticket")
+    first = (message.facts.get("forwarded") or {}).get("from") or {}
+    if not first.get("address") or ticket.account_id is None:
+        raise Conflict("not_forwarded", "nobody else is said to have written this message first")
+    account = await get_account(session, ticket.account_id)
+    identity = await identify(session, _address(account, first["address"], first.get("name")))
+    contact = await contact_of(session, identity)
+    if contact.id != ticket.contact_id:
+        before, ticket.contact_id = ticket.contact_id, contact.id
+        record(
+            session, ticket, Kind.CHANGED, actor=Author.USER, actor_id=user_id, message_id=message.id,
+            field="contact_id", before=str(before), after=str(contact.id), reason="forwarded",
+        )  # fmt: skip
+    await session.execute(
+        sa.text(
+            "INSERT INTO participants (ticket_id, identity_id, role) VALUES (:ticket, :identity, 'requester') "
+            "ON CONFLICT DO NOTHING"
+        ),
+        {"ticket": ticket.id, "identity": identity.id},
+    )
+    # Whoever answers this message answers its first sender.
+    message.route_id = (await route_to(session, ticket, account, identity)).id
+    await session.flush()
+    return ticket
 
 
 async def judge(

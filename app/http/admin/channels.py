@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from app.http.access import ReadChannels, WriteChannels
 from app.http.idempotency import Once
 from app.http.shapes import In, Line, Out, Page
 from channels import registry
-from channels.contract import Authenticity, AuthFailed, Capabilities, ChannelError, Ingress
+from channels.contract import Authenticity, AuthFailed, Capabilities, ChannelError, Ingress, Webhook
 from core.accounts import service
 from core.accounts.models import AccountState, ChannelAccount
 from core.accounts.verifications import verifications
@@ -25,6 +26,7 @@ from core.ids import new_token
 from core.people.accounts import audit
 from core.settings import settings
 
+log = logging.getLogger(__name__)
 router = APIRouter(tags=["channels"])
 
 
@@ -175,7 +177,20 @@ async def change_channel(account_id: UUID, body: ChannelChange, principal: Write
         )
         await session.flush()
         await session.refresh(account)
-        return channel_out(account)
+        shown = channel_out(account)
+    if body.enabled is False:
+        await _leave(account)
+    return shown
+
+
+async def _leave(account: ChannelAccount) -> None:
+    """Tells the provider to send nothing any more. Whether it listens or not, the account is off."""
+    try:
+        async with service.adapter_of(account) as adapter:
+            if isinstance(adapter, Webhook):
+                await adapter.unsubscribe()
+    except ChannelError as error:
+        log.warning("account %s: the provider could not be told that it is off (%s)", account.id, error.code)
 
 
 @router.post("/channels/{account_id}/check")

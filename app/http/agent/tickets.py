@@ -63,7 +63,7 @@ def message_out(row: MessageRow, principal: Principal) -> MessageOut:
         fields |= {"text": "", "html": None, "quoted": None}
     if not principal.inside:
         # Who else stands on a message, how sure the AI was: not the customer's business.
-        fields |= {"recipients": {}, "ai": None}
+        fields |= {"recipients": {}, "ai": None, "facts": {}}
     return MessageOut.model_validate(
         {
             **fields,
@@ -217,6 +217,20 @@ async def change_ticket(ticket_id: TicketId, body: TicketChange, principal: Writ
         await queries.get_ticket(session, principal, ticket_id)
         values = body.model_dump(exclude_unset=True, exclude={"version"})
         await changes.change(session, ticket_id, values, actor_id=principal.user_id, version=body.version)
+        return ticket_out(await queries.get_ticket(session, principal, ticket_id), principal)
+
+
+class NewRequester(In):
+    message_id: UUID = Field(description="A forwarded message; whoever wrote it first becomes the requester.")
+
+
+@router.post("/{ticket_id}/requester")
+async def accept_sender(ticket_id: TicketId, body: NewRequester, principal: WriteTickets) -> TicketOut:
+    """Takes the first sender of a forwarded message for the requester: answers go there from now on."""
+    _inside(principal)
+    async with transaction() as session:
+        await queries.get_ticket(session, principal, ticket_id)
+        await changes.accept_sender(session, ticket_id, body.message_id, principal.user_id)
         return ticket_out(await queries.get_ticket(session, principal, ticket_id), principal)
 
 

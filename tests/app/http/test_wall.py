@@ -59,6 +59,10 @@ DOORS: dict[str, Door] = {
     ),
     "GET /api/v1/tickets/{ticket_id}": Door(T.TICKETS_READ, on_ticket=True, own=True),
     "PATCH /api/v1/tickets/{ticket_id}": Door(T.TICKETS_WRITE, on_ticket=True, json=lambda i: {"subject": "Other"}),
+    # The message was not forwarded: 409 says that the wall was passed.
+    "POST /api/v1/tickets/{ticket_id}/requester": Door(
+        T.TICKETS_WRITE, on_ticket=True, passed=frozenset({409}), json=lambda i: {"message_id": i["message_id"]}
+    ),
     "GET /api/v1/tickets/{ticket_id}/messages": Door(T.TICKETS_READ, on_ticket=True, own=True),
     "GET /api/v1/tickets/{ticket_id}/events": Door(T.TICKETS_READ, on_ticket=True),
     "POST /api/v1/tickets/{ticket_id}/replies": Door(T.TICKETS_WRITE, on_ticket=True, json=lambda i: {"text": "Hello"}),
