@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,16 +92,9 @@ def api() -> None:
 @app.command()
 def worker() -> None:
     """Runs the Dramatiq worker."""
-    # The consumer's time-out bounds how long a ring may go unheard; 15 ms costs a twentieth of a core when idle.
-    os.environ.setdefault("dramatiq_worker_timeout", "15")
-    threads = str(_settings().worker_threads)
-    os.execv(  # noqa: S606 - the worker's own master takes this process's place
-        sys.executable,
-        [
-            sys.executable, "-m", "dramatiq", "app.worker", "--processes", "1", "--threads", threads,
-            "--worker-shutdown-timeout", "10000", "--skip-logging",
-        ],
-    )  # fmt: skip
+    from app.worker import run as run_worker
+
+    run_worker()
 
 
 @app.command()

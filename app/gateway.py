@@ -39,9 +39,13 @@ async def _main(listen: bool, with_relay: bool) -> None:
 
     tasks: list[asyncio.Task[Any]] = []
     if listen:
-        tasks += [asyncio.create_task(serve_channels(ready)), asyncio.create_task(watch_accounts())]
+        tasks.append(asyncio.create_task(serve_channels(ready)))
+        providers = asyncio.Event()
         if settings().demo and login_file().exists():  # seeded, and not merely in demo mode
-            tasks.append(asyncio.create_task(serve_labs()))
+            tasks.append(asyncio.create_task(serve_labs(providers)))
+        else:
+            providers.set()
+        tasks.append(asyncio.create_task(_attend(providers)))
     if with_relay:
         tasks.append(asyncio.create_task(relay()))
     stopping = asyncio.create_task(stop.wait())
@@ -52,3 +56,9 @@ async def _main(listen: bool, with_relay: bool) -> None:
     await dispose()
     for task in done - {stopping}:
         task.result()  # a part that ended by itself ended by an error: the supervisor shall see it
+
+
+async def _attend(providers: asyncio.Event) -> None:
+    """Attends to the accounts once the demo's own providers can be asked."""
+    await providers.wait()
+    await watch_accounts()

@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,11 +25,30 @@ from rich.table import Table
 
 from ai.speech.model import off
 from ai.speech.model import ready as speech_ready
-from app import servers
+from app import forked, servers
 from app.embedded import EmbeddedError, Postgres, Valkey, die_with_parent
 from core.settings import Settings
 
-_PARTS = ("api", "worker", "gateway")
+
+def _api() -> None:
+    from app.http.serve import serve
+
+    serve()
+
+
+def _worker() -> None:
+    from app.worker import run
+
+    run()
+
+
+def _gateway() -> None:
+    from app.gateway import run
+
+    run()
+
+
+_PARTS: Mapping[str, Callable[[], None]] = {"api": _api, "worker": _worker, "gateway": _gateway}
 _READY_TIMEOUT = 90.0
 _RESTART_MAX = 30.0
 """Longest wait, in seconds, before a part that keeps dying is started again."""
@@ -71,7 +90,7 @@ def _data_folder(folder: Path) -> None:
 @dataclass
 class _Child:
     part: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | forked.Forked
     started: float
     failures: int = 0
     due: float = 0.0
@@ -102,9 +121,13 @@ class Supervisor:
             with self.console.status("Starting …") as status:
                 environment = self._servers(status.update)
                 self._migrate(environment, status.update)
-                status.update("Starting API, worker and listeners …")
-                for part in _PARTS:
-                    self._start(part, environment)
+                status.update("Loading …")
+                if forked.possible:
+                    forked.load()
+            # No thread may be running when the parts are forked off, so the spinner rests meanwhile.
+            for part in _PARTS:
+                self._start(part, environment)
+            with self.console.status("Starting API, worker and listeners …"):
                 self._await_ready()
             if not self.stopping:
                 self._screen(time.monotonic() - begun)
@@ -172,11 +195,15 @@ class Supervisor:
     def _start(self, part: str, environment: dict[str, str], failures: int = 0) -> None:
         log = self.settings.data / "log" / f"{part}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", part], env=environment, process_group=0, stdin=subprocess.DEVNULL,
-                stdout=output, stderr=output, preexec_fn=die_with_parent(signal.SIGTERM),
-            )  # fmt: skip
+        process: subprocess.Popen[bytes] | forked.Forked
+        if forked.possible:
+            process = forked.fork(part, _PARTS[part], environment=environment, log=log)
+        else:
+            with log.open("ab") as output:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "app.cli", part], env=environment, process_group=0,
+                    stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                )  # fmt: skip
         self.children[part] = _Child(part, process, time.monotonic(), failures)
 
     def _await_ready(self) -> None:

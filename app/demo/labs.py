@@ -96,8 +96,8 @@ class Labs:
         return web.json_response({"mode": how})
 
 
-async def serve_labs() -> None:
-    """Runs until cancelled."""
+async def serve_labs(ready: asyncio.Event) -> None:
+    """Runs until cancelled; sets `ready` once every provider answers."""
     labs = Labs()
     async with AsyncExitStack() as stack:
         for spec in registry.specs().values():
@@ -106,6 +106,7 @@ async def serve_labs() -> None:
                 labs.by_account[account_id] = lab
         await _serve(stack, labs)
         log.info("%d labs", len(labs.by_account))
+        ready.set()
         await asyncio.Event().wait()
 
 
