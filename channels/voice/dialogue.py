@@ -12,6 +12,8 @@ from channels.voice.settings import VoiceSettings
 from channels.voice.state import At, Step, mark_of, seal
 from channels.voice.voices import nearest
 
+TO_DECIDE = 3
+"""Seconds in which a key may be pressed once a choice has been said."""
 NOTHING = "<Response/>"
 TRIES = 2
 """How often a silent caller is asked again."""
@@ -223,7 +225,7 @@ class Dialogue:
             language = said_in
         step = Step(At.TURN, turn + 1, language, offered=offered, answer=mark_of(message.key))
         callback = Callback(step, call, {"From": number})
-        said = [Line(message.text, said_in)]
+        said, wait = [Line(message.text, said_in)], 1
         if message.to_person or turn >= self._settings.max_turns:
             if not message.to_person:
                 said.append(self._say(callback, "last_turn"))
@@ -231,9 +233,10 @@ class Dialogue:
         if message.citations:
             said += self._sources(callback, message.citations)
             if not offered and self._textable(callback) and any(one.url for one in message.citations):
+                wait = TO_DECIDE
                 callback = replace(callback, step=replace(step, offered=True))
                 said.append(self._say(callback, "link_offer"))
-        return self._listen(callback, [*said, self._say(callback, "next")], answer=step.answer)
+        return self._listen(callback, [*said, self._say(callback, "next")], answer=step.answer, wait=wait)
 
     def _sources(self, callback: Callback, citations: Sequence[Citation]) -> list[Line]:
         titles = list(dict.fromkeys(one.title.strip() for one in citations if one.title.strip()))[:_LISTEN_TO_FIRST]
@@ -243,11 +246,13 @@ class Dialogue:
 
     # ------------------------------------------------------------------ pieces
 
-    def _listen(self, callback: Callback, lines: Sequence[Line], tries: int = 0, answer: str = "") -> str:
+    def _listen(
+        self, callback: Callback, lines: Sequence[Line], tries: int = 0, answer: str = "", wait: int = 1
+    ) -> str:
         step = replace(callback.step, at=At.TURN, tries=tries, waited=0, answer=answer)
         return (
             Script()
-            .say_and_hear_keys(lines, self._url(replace(step, at=At.KEY)))
+            .say_and_hear_keys(lines, self._url(replace(step, at=At.KEY)), wait)
             .record(
                 self._url(step),
                 self._kept(callback, replace(step, answer="")),

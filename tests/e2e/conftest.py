@@ -22,7 +22,7 @@ NEEDED = {
 
 
 @pytest.fixture(scope="session")
-def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(servers: Servers, whisper: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     for name, path in NEEDED.items():
         if not path.exists():
             if os.environ.get("CI") == "true":
@@ -36,6 +36,7 @@ def shop(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "AUTOCRM_REDIS_NAMESPACE": f"t{uuid4().hex[:12]}",
         "AUTOCRM_DATA": str(folder / "data"),
         "AUTOCRM_MODE": "demo",
+        "AUTOCRM_SPEECH_MODEL": whisper,
     }
     with demo(environment, folder / "logs") as made:
         yield made

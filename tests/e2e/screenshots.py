@@ -6,6 +6,7 @@ Starts a demo of its own, lets customers write, and writes `docs/screenshots/<wh
 from __future__ import annotations
 
 import asyncio
+import base64
 import shutil
 import sys
 import tempfile
@@ -18,9 +19,12 @@ from app.embedded import Postgres, Valkey
 from core.migrate import migrate
 from tests.e2e.shop import Shop, chromium, demo, sign_in
 from tests.house import ROOT
+from tests.speech import speech_model
 
 TARGET = ROOT / "docs" / "screenshots"
 BYTES_MAX = 200_000
+CALLER = "+442079460071"
+"""The number of Jane, whom the lab has ready."""
 MAILS = [
     ("Jens Krüger", "jens@kunde.example", "Rücksendung", "Guten Tag,\n\nwie kann ich einen Artikel zurückgeben?\n\nViele Grüße\nJens Krüger"),
     ("佐藤 葵", "aoi@kokyaku.example", "パスワードについて", "パスワードを忘れてしまいました。どうすれば再設定できますか。"),
@@ -63,9 +67,21 @@ async def _look(browser: Browser, shop: Shop, how: str, wanted: set[str]) -> Non
         await expect(page.locator(".message").nth(1)).to_be_visible()
         await _save(page, f"ticket-{how}")
     if "lab" in wanted:
-        await page.goto("/lab")
-        await expect(page.locator(".mail iframe").first).to_be_visible()
+        who = "layla" if how == "rtl" else "jens"
+        await page.goto(f"/lab?on={(await shop.lab())['slack']}&as={who}")
+        await expect(page.locator(".line").nth(1)).to_be_visible()
         await _save(page, f"lab-{how}")
+    if "telephone" in wanted:
+        await page.goto(f"/lab?on={(await shop.lab())['voice']}&as=jane")
+        await expect(page.locator(".said[data-mine]")).to_be_visible()
+        await _save(page, f"telephone-{how}")
+    if "call" in wanted:
+        call = (await shop.ticket_of(CALLER))["id"]
+        await page.goto(f"/inbox/open/{call}")
+        await expect(page.locator(".transcript").first).to_be_visible()
+        await page.locator(".timeline-scroll").evaluate("(element) => element.scrollTo(0, 0)")
+        await page.locator(".waveform").first.click()
+        await _save(page, f"call-{how}")
     if "widget" in wanted:
         if how == "rtl":
             await page.route("**/demo/", lambda route: _in_arabic(route, shop))
@@ -103,13 +119,34 @@ async def _pictures(shop: Shop, wanted: set[str]) -> None:
             },
         )
     await shop.answer_to("jane@customer.example", 2)
+    await _act_in_the_lab(shop)
     async with chromium() as browser:
         for how in LOOKS:
             await _look(browser, shop, how, wanted)
 
 
+async def _act_in_the_lab(shop: Shop) -> None:
+    """Two conversations in a workspace, and a call that is still going on."""
+    accounts = await shop.lab()
+    chat, telephone = accounts["slack"], accounts["voice"]
+    await shop.act(
+        chat, verb="write", who="jens", name="Jens Krüger", text="Hallo, wo sehe ich, wann mein Paket ankommt?"
+    )
+    await shop.act(
+        chat, verb="write", who="layla", name="ليلى حداد", text="مرحبًا، أعدت السترة قبل أسبوع. متى أسترد المبلغ؟"
+    )
+    for who in ("jens", "layla"):
+        await shop.line(chat, who, "")
+    await shop.act(telephone, verb="call", who=CALLER, name="Jane Doe")
+    await shop.line(telephone, CALLER, "tone", state="listening")
+    recording = base64.b64encode((ROOT / "app/demo/site/recordings/return-a-tent.wav").read_bytes()).decode()
+    file = {"filename": "return-a-tent.wav", "content_type": "audio/wav", "content": recording}
+    await shop.act(telephone, verb="speak", who=CALLER, files=[file])
+    await shop.line(telephone, CALLER, "next question", state="listening")
+
+
 def main() -> None:
-    wanted = set(sys.argv[1:]) or {"inbox", "ticket", "lab", "widget"}
+    wanted = set(sys.argv[1:]) or {"inbox", "ticket", "lab", "telephone", "call", "widget"}
     TARGET.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="autocrm-pictures-"))
     folder.chmod(0o755)
@@ -124,6 +161,7 @@ def main() -> None:
             "AUTOCRM_REDIS_NAMESPACE": f"p{uuid4().hex[:8]}",
             "AUTOCRM_DATA": str(folder / "data"),
             "AUTOCRM_MODE": "demo",
+            "AUTOCRM_SPEECH_MODEL": speech_model(),
         }
         with demo(environment, folder / "logs") as shop:
             asyncio.run(_pictures(shop, wanted))

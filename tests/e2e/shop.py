@@ -60,7 +60,7 @@ class Shop:
 
     async def answer_to(self, address: str, count: int = 1) -> Delivered:
         """The newest mail that this customer has got, once there are `count`."""
-        path = self.data / "demo" / "mail-ledger.jsonl"
+        path = self.data / "demo" / "email" / "mail-ledger.jsonl"
 
         def got() -> list[Delivered] | None:
             mails = [mail for mail in read_ledger(path) if address in mail.rcpt_to]
@@ -80,6 +80,38 @@ class Shop:
                 return None
 
             return await until_async(look, f"the ticket of {address} with {wanted}")  # type: ignore[return-value]
+
+    async def lab(self) -> dict[str, str]:
+        """The accounts of the lab by their channels."""
+        async with self.signed_in() as api:
+
+            async def look() -> dict[str, str] | None:
+                answer = await api.get("/api/v1/lab/channels")
+                if answer.status_code != 200:
+                    return None  # the gateway still starts its providers
+                return {one["channel"]: one["account_id"] for one in answer.json()["items"]}
+
+            return await until_async(look, "the lab answers")  # type: ignore[return-value]
+
+    async def act(self, account_id: str, **act: Any) -> str:
+        """Does something as a customer, without a browser; returns the line's id."""
+        async with self.signed_in() as api:
+            answer = await api.post(f"/api/v1/lab/{account_id}/acts", json=act)
+            assert answer.status_code == 202, answer.text
+            return str(answer.json()["id"])
+
+    async def line(self, account_id: str, who: str, text: str, **wanted: str) -> dict[str, Any]:
+        """The first line that this customer has got which holds `text` and has these values, once it is there."""
+        async with self.signed_in() as api:
+
+            async def look() -> dict[str, Any] | None:
+                lines = (await api.get(f"/api/v1/lab/{account_id}/lines", params={"who": who})).json()["items"]
+                for one in lines:
+                    if not one["mine"] and text in one["text"] and all(one[k] == v for k, v in wanted.items()):
+                        return dict(one)
+                return None
+
+            return await until_async(look, f"{who} gets {text!r}", 60)  # type: ignore[return-value]
 
     @asynccontextmanager
     async def signed_in(self, email: str = AGENT) -> AsyncIterator[httpx.AsyncClient]:
@@ -113,6 +145,7 @@ def demo(environment: dict[str, str], folder: Path) -> Iterator[Shop]:
             shop.house.start(part)
         asyncio.run(shop.house.until_open(shop.house.smtp_port, "gateway"))
         asyncio.run(shop.answers_again())
+        asyncio.run(shop.lab())
         yield shop
     finally:
         shop.house.stop()

@@ -22,6 +22,6 @@ SPEC = ChannelSpec(
     ),
     ingress=frozenset({Ingress.WEBHOOK, Ingress.LISTEN}),
     peer_kind="slack",
-    icon="slack",
+    icon="hash",
     lab="channels.social.slack.lab:SlackLab",
 )

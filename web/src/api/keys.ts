@@ -12,5 +12,5 @@ export const keys = {
   messages: (id: string) => ["tickets", "one", id, "messages"] as const,
   events: (id: string) => ["tickets", "one", id, "events"] as const,
   labChannels: ["lab", "channels"] as const,
-  labMailbox: (account: string, address: string) => ["lab", "mailbox", account, address] as const,
+  labLines: (account: string, who: string) => ["lab", "lines", account, who] as const,
 };

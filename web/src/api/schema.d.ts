@@ -187,6 +187,26 @@ export interface paths {
         patch: operations["change_channel_api_v1_channels__account_id__patch"];
         trace?: never;
     };
+    "/api/v1/channels/{account_id}/authorise": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Authorise Channel
+         * @description The provider's page on which the owner lets us in. Good for ten minutes, and for you alone.
+         */
+        post: operations["authorise_channel_api_v1_channels__account_id__authorise_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/channels/{account_id}/check": {
         parameters: {
             query?: never;
@@ -201,6 +221,46 @@ export interface paths {
          * @description Tests the connection. A success reconnects the account and sends what was parked.
          */
         post: operations["check_channel_api_v1_channels__account_id__check_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{account_id}/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Channel Health
+         * @description Credentials, webhooks, what came and went last, what waits, and what we may have missed.
+         */
+        get: operations["channel_health_api_v1_channels__account_id__health_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{account_id}/verifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Verifications
+         * @description Mails of the last seven days by which other services ask who owns the address, newest first. For admins only.
+         */
+        get: operations["list_verifications_api_v1_channels__account_id__verifications_get"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -402,7 +462,7 @@ export interface paths {
         };
         /**
          * Lab Channels
-         * @description The connected accounts that have a fake provider.
+         * @description The accounts that have a fake provider, with what one can do there.
          */
         get: operations["lab_channels_api_v1_lab_channels_get"];
         put?: never;
@@ -413,48 +473,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/lab/email/{account_id}/mailbox": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Mailbox
-         * @description What the shop has sent to this address, exactly as it was delivered.
-         */
-        get: operations["mailbox_api_v1_lab_email__account_id__mailbox_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/lab/email/{account_id}/misbehave": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Get Misbehaviour */
-        get: operations["get_misbehaviour_api_v1_lab_email__account_id__misbehave_get"];
-        put?: never;
-        /**
-         * Set Misbehaviour
-         * @description Makes the provider do something wrong until told otherwise.
-         */
-        post: operations["set_misbehaviour_api_v1_lab_email__account_id__misbehave_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/lab/email/{account_id}/send": {
+    "/api/v1/lab/{account_id}/acts": {
         parameters: {
             query?: never;
             header?: never;
@@ -464,10 +483,50 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Send Mail
-         * @description Hands a mail to the shop's receiver by SMTP, as any mail program would.
+         * Lab Act
+         * @description Does one thing as the customer: writes, calls, speaks, presses a key.
          */
-        post: operations["send_mail_api_v1_lab_email__account_id__send_post"];
+        post: operations["lab_act_api_v1_lab__account_id__acts_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lab/{account_id}/lines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lab Lines
+         * @description The customer's side of the conversation, oldest first.
+         */
+        get: operations["lab_lines_api_v1_lab__account_id__lines_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/lab/{account_id}/misbehaviour": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set Misbehaviour
+         * @description Makes the provider do something wrong until told otherwise.
+         */
+        post: operations["set_misbehaviour_api_v1_lab__account_id__misbehaviour_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -486,6 +545,26 @@ export interface paths {
          * @description The texts of a browser part in the nearest language there is.
          */
         get: operations["get_catalogue_api_v1_locales__language___domain__json_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/oauth/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Oauth Callback
+         * @description Where the provider sends the browser back to.
+         */
+        get: operations["oauth_callback_api_v1_oauth_callback_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -811,6 +890,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tickets/{ticket_id}/requester": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept Sender
+         * @description Takes the first sender of a forwarded message for the requester: answers go there from now on.
+         */
+        post: operations["accept_sender_api_v1_tickets__ticket_id__requester_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -864,6 +963,37 @@ export interface components {
          * @enum {string}
          */
         AccountState: "connected" | "transient" | "reconnect" | "disabled";
+        /**
+         * Act
+         * @description One thing that the customer does.
+         */
+        Act: {
+            /**
+             * Files
+             * @default []
+             */
+            files: components["schemas"]["File"][];
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /**
+             * Subject
+             * @default
+             */
+            subject: string;
+            /** Target */
+            target?: string | null;
+            /**
+             * Text
+             * @default
+             */
+            text: string;
+            verb: components["schemas"]["Verb"];
+            /** Who */
+            who: string;
+        };
         /** Answered */
         Answered: {
             /** Answer */
@@ -961,8 +1091,11 @@ export interface components {
             content_id: string | null;
             /** Content Type */
             content_type: string;
+            /** Error Code */
+            error_code: string | null;
             /** Filename */
             filename: string;
+            hearing: components["schemas"]["Hearing"] | null;
             /**
              * Id
              * Format: uuid
@@ -972,6 +1105,13 @@ export interface components {
             inline: boolean;
             /** Size */
             size: number;
+            /** Spoken */
+            spoken: boolean;
+            state: components["schemas"]["FileState"];
+            /** Transcript */
+            transcript: {
+                [key: string]: unknown;
+            } | null;
             /** Url */
             url: string;
         };
@@ -1009,12 +1149,28 @@ export interface components {
          * @enum {string}
          */
         Author: "contact" | "user" | "ai" | "system";
+        /** AuthoriseOut */
+        AuthoriseOut: {
+            /** Url */
+            url: string;
+        };
         /**
          * Automation
          * @description Whether a machine wrote it; answered or not, reopened or not depends on this.
          * @enum {string}
          */
         Automation: "none" | "auto_reply" | "bulk" | "bounce" | "complaint" | "verification";
+        /** BacklogOut */
+        BacklogOut: {
+            /** Deliveries */
+            deliveries: number;
+            /** Held */
+            held: number;
+            /** Quarantined */
+            quarantined: number;
+            /** Raws */
+            raws: number;
+        };
         /** Body_upload_api_v1_attachments_post */
         Body_upload_api_v1_attachments_post: {
             /** File */
@@ -1346,14 +1502,6 @@ export interface components {
          * @enum {string}
          */
         Direction: "in" | "out" | "note";
-        /** Done */
-        Done: {
-            /**
-             * Ok
-             * @default true
-             */
-            ok: boolean;
-        };
         /** EventOut */
         EventOut: {
             actor: components["schemas"]["Author"];
@@ -1382,6 +1530,21 @@ export interface components {
              */
             ticket_id: string;
         };
+        /** File */
+        File: {
+            /** Content */
+            content: string;
+            /** Content Type */
+            content_type: string;
+            /** Filename */
+            filename: string;
+        };
+        /**
+         * FileState
+         * @description Where the bytes of a file are.
+         * @enum {string}
+         */
+        FileState: "ready" | "fetching" | "failed";
         /**
          * Format
          * @description Text formats that a channel can carry.
@@ -1412,6 +1575,28 @@ export interface components {
              */
             status: string;
         };
+        /** HealthOut */
+        HealthOut: {
+            backlog: components["schemas"]["BacklogOut"];
+            /** Identity */
+            identity: string | null;
+            /** Last In At */
+            last_in_at: string | null;
+            /** Last Out At */
+            last_out_at: string | null;
+            /** Mend */
+            mend: string[];
+            /** Ok */
+            ok: boolean;
+            reconciliation: components["schemas"]["ReconciliationOut"] | null;
+            state: components["schemas"]["AccountState"];
+        };
+        /**
+         * Hearing
+         * @description What becomes of speech in a file.
+         * @enum {string}
+         */
+        Hearing: "waiting" | "done" | "failed";
         /** IdentityOut */
         IdentityOut: {
             /** Bad Since */
@@ -1529,52 +1714,19 @@ export interface components {
             address: string;
             /** Channel */
             channel: string;
+            /** Icon */
+            icon: string;
+            misbehaviour: components["schemas"]["Misbehaviour"];
+            /** Misbehaviours */
+            misbehaviours: components["schemas"]["Misbehaviour"][];
             /** Title */
             title: string;
-        };
-        /** LabMail */
-        LabMail: {
-            /** Headers */
-            headers: [
-                string,
-                string
-            ][];
-            /** Html */
-            html: string | null;
-            /** Message Id */
-            message_id: string;
-            /**
-             * Received At
-             * Format: date-time
-             */
-            received_at: string;
-            /** Subject */
-            subject: string;
-            /** Text */
-            text: string;
+            /** Verbs */
+            verbs: components["schemas"]["Verb"][];
         };
         /** LabMisbehaviour */
         LabMisbehaviour: {
             mode: components["schemas"]["Misbehaviour"];
-        };
-        /** LabSend */
-        LabSend: {
-            /** From Address */
-            from_address: string;
-            /**
-             * From Name
-             * @default
-             */
-            from_name: string;
-            /** Reply To Message Id */
-            reply_to_message_id?: string | null;
-            /**
-             * Subject
-             * @default
-             */
-            subject: string;
-            /** Text */
-            text: string;
         };
         /**
          * Lane
@@ -1582,6 +1734,56 @@ export interface components {
          * @enum {string}
          */
         Lane: "intake" | "deliver" | "ai" | "bulk" | "speech";
+        /**
+         * Line
+         * @description One thing that the customer's screen or ear got, or gave.
+         */
+        Line: {
+            /**
+             * Actions
+             * @default []
+             */
+            actions: string[];
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /**
+             * Files
+             * @default []
+             */
+            files: string[];
+            /**
+             * Headers
+             * @default []
+             */
+            headers: [
+                string,
+                string
+            ][];
+            /** Html */
+            html?: string | null;
+            /** Id */
+            id: string;
+            /** Language */
+            language?: string | null;
+            /** Mine */
+            mine: boolean;
+            /**
+             * Spoken
+             * @default false
+             */
+            spoken: boolean;
+            /** State */
+            state?: string | null;
+            /** Subject */
+            subject?: string | null;
+            /** Text */
+            text: string;
+            /** Thread */
+            thread?: string | null;
+        };
         /** Me */
         Me: {
             /** Email */
@@ -1638,6 +1840,10 @@ export interface components {
             draft: boolean;
             /** Edited At */
             edited_at: string | null;
+            /** Facts */
+            facts: {
+                [key: string]: unknown;
+            };
             /** Html */
             html: string | null;
             /**
@@ -1672,7 +1878,7 @@ export interface components {
          * @description What the provider does wrong until told otherwise.
          * @enum {string}
          */
-        Misbehaviour: "none" | "slow" | "defer" | "reject" | "reject_recipient" | "auth" | "shut_down" | "no_empty_path" | "drop";
+        Misbehaviour: "none" | "slow" | "rate_limited" | "server_error" | "reply_lost" | "duplicate" | "out_of_order";
         /**
          * NewArticle
          * @description An article in one language; translations share the `key`. One with the same key and locale is changed.
@@ -1684,6 +1890,8 @@ export interface components {
             key: string;
             /** Locale */
             locale: string;
+            /** Questions */
+            questions?: string[] | null;
             /** @default published */
             state: components["schemas"]["ArticleState"];
             /**
@@ -1790,6 +1998,15 @@ export interface components {
              * @description The message being answered; default: the newest.
              */
             to_message_id?: string | null;
+        };
+        /** NewRequester */
+        NewRequester: {
+            /**
+             * Message Id
+             * Format: uuid
+             * @description A forwarded message; whoever wrote it first becomes the requester.
+             */
+            message_id: string;
         };
         /**
          * NewTicket
@@ -1905,10 +2122,10 @@ export interface components {
             /** Next */
             next?: string | null;
         };
-        /** Page[LabMail] */
-        Page_LabMail_: {
+        /** Page[Line] */
+        Page_Line_: {
             /** Items */
-            items: components["schemas"]["LabMail"][];
+            items: components["schemas"]["Line"][];
             /** Next */
             next?: string | null;
         };
@@ -1937,6 +2154,13 @@ export interface components {
         Page_UserBrief_: {
             /** Items */
             items: components["schemas"]["UserBrief"][];
+            /** Next */
+            next?: string | null;
+        };
+        /** Page[VerificationOut] */
+        Page_VerificationOut_: {
+            /** Items */
+            items: components["schemas"]["VerificationOut"][];
             /** Next */
             next?: string | null;
         };
@@ -2065,7 +2289,14 @@ export interface components {
          * @description Why.
          * @enum {string}
          */
-        Reason: "answered" | "person_requested" | "nothing_found" | "unsure" | "not_covered" | "no_question" | "suspicious";
+        Reason: "answered" | "person_requested" | "nothing_found" | "unsure" | "not_covered" | "no_question" | "not_heard" | "suspicious";
+        /** ReconciliationOut */
+        ReconciliationOut: {
+            /** Missing */
+            missing: number;
+            /** Theirs */
+            theirs: number;
+        };
         /** ResetRequest */
         ResetRequest: {
             /** Email */
@@ -2099,11 +2330,6 @@ export interface components {
          * @enum {string}
          */
         Status: "open" | "pending" | "resolved" | "closed" | "spam";
-        /** Taken */
-        Taken: {
-            /** Message Id */
-            message_id: string;
-        };
         /**
          * TextUnit
          * @description The unit in which `Capabilities.text_max` counts.
@@ -2256,6 +2482,12 @@ export interface components {
             /** Role */
             role: string;
         };
+        /**
+         * Verb
+         * @description What a customer can do.
+         * @enum {string}
+         */
+        Verb: "write" | "edit" | "delete" | "react" | "call" | "speak" | "press" | "hang_up";
         /** Verdict */
         Verdict: {
             /** Accept */
@@ -2268,11 +2500,48 @@ export interface components {
              */
             text?: string | null;
         };
+        /** VerificationOut */
+        VerificationOut: {
+            authenticity: components["schemas"]["Authenticity"];
+            /** Code */
+            code: string | null;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Link */
+            link: string | null;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Sender */
+            sender: string;
+            /** Sender Name */
+            sender_name: string | null;
+            /** Subject */
+            subject: string | null;
+        };
         /**
          * Visibility
          * @enum {string}
          */
         Visibility: "public" | "internal";
+        /** Done */
+        app__http__admin__operation__Done: {
+            /**
+             * Ok
+             * @default true
+             */
+            ok: boolean;
+        };
+        /** Done */
+        app__http__lab__Done: {
+            /** Id */
+            id: string;
+        };
     };
     responses: never;
     parameters: never;
@@ -2784,6 +3053,46 @@ export interface operations {
             };
         };
     };
+    authorise_channel_api_v1_channels__account_id__authorise_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuthoriseOut"];
+                };
+            };
+            /** @description Not available just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused, with the reason */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     check_channel_api_v1_channels__account_id__check_post: {
         parameters: {
             query?: never;
@@ -2802,6 +3111,86 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CheckOut"];
+                };
+            };
+            /** @description Not available just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused, with the reason */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    channel_health_api_v1_channels__account_id__health_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthOut"];
+                };
+            };
+            /** @description Not available just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused, with the reason */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_verifications_api_v1_channels__account_id__verifications_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_VerificationOut_"];
                 };
             };
             /** @description Not available just now */
@@ -3186,7 +3575,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["app__http__admin__operation__Done"];
                 };
             };
             /** @description Not available just now */
@@ -3365,49 +3754,7 @@ export interface operations {
             };
         };
     };
-    mailbox_api_v1_lab_email__account_id__mailbox_get: {
-        parameters: {
-            query: {
-                address: string;
-            };
-            header?: never;
-            path: {
-                account_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Page_LabMail_"];
-                };
-            };
-            /** @description Not available just now */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Refused, with the reason */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    get_misbehaviour_api_v1_lab_email__account_id__misbehave_get: {
+    lab_act_api_v1_lab__account_id__acts_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -3416,15 +3763,19 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Act"];
+            };
+        };
         responses: {
             /** @description Successful Response */
-            200: {
+            202: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["LabMisbehaviour"];
+                    "application/json": components["schemas"]["app__http__lab__Done"];
                 };
             };
             /** @description Not available just now */
@@ -3447,7 +3798,49 @@ export interface operations {
             };
         };
     };
-    set_misbehaviour_api_v1_lab_email__account_id__misbehave_post: {
+    lab_lines_api_v1_lab__account_id__lines_get: {
+        parameters: {
+            query: {
+                who: string;
+            };
+            header?: never;
+            path: {
+                account_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Line_"];
+                };
+            };
+            /** @description Not available just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused, with the reason */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_misbehaviour_api_v1_lab__account_id__misbehaviour_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -3469,50 +3862,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LabMisbehaviour"];
-                };
-            };
-            /** @description Not available just now */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Refused, with the reason */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    send_mail_api_v1_lab_email__account_id__send_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                account_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["LabSend"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Taken"];
                 };
             };
             /** @description Not available just now */
@@ -3557,6 +3906,47 @@ export interface operations {
                         [key: string]: string | string[];
                     };
                 };
+            };
+            /** @description Not available just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused, with the reason */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    oauth_callback_api_v1_oauth_callback_get: {
+        parameters: {
+            query?: {
+                state?: string;
+                code?: string;
+                /** @description What the provider says went wrong. */
+                error?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To the channel's page, with `connected=1` or an `error` code */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Not available just now */
             503: {
@@ -3724,7 +4114,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Done"];
+                    "application/json": components["schemas"]["app__http__admin__operation__Done"];
                 };
             };
             /** @description Not available just now */
@@ -4431,6 +4821,51 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MessageOut"];
+                };
+            };
+            /** @description Not available just now */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Refused, with the reason */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accept_sender_api_v1_tickets__ticket_id__requester_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The ticket's id. */
+                ticket_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewRequester"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TicketOut"];
                 };
             };
             /** @description Not available just now */

@@ -18,7 +18,10 @@ export type Handoff = Ticket["handoff"];
 export type TicketChange = Schemas["TicketChange"];
 export type LabChannel = Schemas["LabChannel"];
 /** The client reads a list of pairs as a list of lists. */
-export type LabMail = Omit<Schemas["LabMail"], "headers"> & { headers: string[][] };
+export type LabLine = Omit<Schemas["Line"], "headers"> & { headers: string[][] };
+export type LabFile = Schemas["File"];
+export type Verb = Schemas["Verb"];
+export type Misbehaviour = Schemas["Misbehaviour"];
 
 export const STATUSES = [
   "open",

@@ -11,6 +11,8 @@ export class Formats {
   private readonly relative: Intl.RelativeTimeFormat;
   private readonly languages: Intl.DisplayNames;
   private readonly percents: Intl.NumberFormat;
+  private readonly digits: Intl.NumberFormat;
+  private readonly twoDigits: Intl.NumberFormat;
 
   constructor(private readonly language: string) {
     this.full = new Intl.DateTimeFormat(language, { dateStyle: "full", timeStyle: "short" });
@@ -18,6 +20,8 @@ export class Formats {
     this.date = new Intl.DateTimeFormat(language, { day: "numeric", month: "short" });
     this.relative = new Intl.RelativeTimeFormat(language, { numeric: "auto", style: "narrow" });
     this.languages = new Intl.DisplayNames([language], { type: "language", fallback: "code" });
+    this.digits = new Intl.NumberFormat(language);
+    this.twoDigits = new Intl.NumberFormat(language, { minimumIntegerDigits: 2 });
     this.percents = new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 });
   }
 
@@ -78,6 +82,12 @@ export class Formats {
 
   percent(share: number): string {
     return this.percents.format(share);
+  }
+
+  /** Minutes and seconds of a recording, as players show them. */
+  length(seconds: number): string {
+    const whole = Math.floor(seconds);
+    return `${this.digits.format(Math.floor(whole / 60))}:${this.twoDigits.format(whole % 60)}`;
   }
 
   list(items: string[]): string {

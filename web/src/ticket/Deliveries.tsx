@@ -6,6 +6,7 @@ import {
   CircleHelp,
   CircleSlash,
   Clock3,
+  PhoneOff,
   Unplug,
   type LucideIcon,
 } from "lucide-react";
@@ -15,6 +16,7 @@ import type { Delivery } from "../api/types";
 import { useI18n } from "../i18n/I18n";
 import { Button } from "../ui/Button";
 import { FormError } from "../ui/FormError";
+import { useFacts } from "./facts";
 
 type State = Delivery["state"];
 
@@ -51,16 +53,20 @@ interface Props {
 /** What became of a message that went out, and what to do where that is not known. */
 export function Deliveries({ deliveries, ticketId }: Props) {
   const { t } = useI18n();
+  const { instead } = useFacts();
   const worst = WORST.flatMap((state) => deliveries.filter((one) => one.state === state))[0];
   if (worst === undefined) return null;
-  const Icon = ICONS[worst.state];
+  // The provider refused it because the talk was over; the same words have gone out another way.
+  const over =
+    worst.state === "failed" && worst.error_code === "conversation_over" && instead.has(worst.message_id);
+  const Icon = over ? PhoneOff : ICONS[worst.state];
   const held = deliveries.filter((one) => one.state === "held");
   return (
-    <div className={`delivery delivery-${worst.state}`}>
+    <div className={`delivery delivery-${over ? "over" : worst.state}`}>
       <Icon aria-hidden size={14} />
       <span>
-        {t(`delivery.${worst.state}`)}
-        {worst.error && !["sent", "delivered", "read"].includes(worst.state) && (
+        {over ? t("delivery.conversation_over") : t(`delivery.${worst.state}`)}
+        {worst.error && !over && !["sent", "delivered", "read"].includes(worst.state) && (
           <span className="delivery-reason" dir="auto">
             {worst.error}
           </span>

@@ -23,6 +23,7 @@ import { Deliveries } from "./Deliveries";
 import { Files } from "./Files";
 import { Linked } from "./Linked";
 import { MailFrame } from "./MailFrame";
+import { isTranscript } from "./hearing";
 import { addresses } from "./recipients";
 
 interface Props {
@@ -134,19 +135,22 @@ export function MessageContent({ message }: { message: Message }) {
   const { t } = useI18n();
   const formatted = message.direction === "in" && message.html !== null;
   const [asSent, setAsSent] = useState(formatted && message.text.trim() === "");
+  const silent = isTranscript(message) || (message.text === "" && message.html === null);
   if (message.deleted_at !== null) return <p className="muted message-text">{t("message.deleted")}</p>;
   return (
     <>
       {asSent && message.html !== null ? (
         <MailFrame html={message.html} attachments={message.attachments} title={t("message.formatted")} />
       ) : (
-        <p
-          className="message-text"
-          lang={message.language ?? undefined}
-          dir={message.language ? (isRtl(message.language) ? "rtl" : "ltr") : "auto"}
-        >
-          <Linked text={message.text} />
-        </p>
+        !silent && (
+          <p
+            className="message-text"
+            lang={message.language ?? undefined}
+            dir={message.language ? (isRtl(message.language) ? "rtl" : "ltr") : "auto"}
+          >
+            <Linked text={message.text} />
+          </p>
+        )
       )}
       {(formatted || message.quoted || message.signature) && (
         <div className="message-more">

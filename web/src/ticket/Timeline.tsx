@@ -6,6 +6,7 @@ import { useI18n } from "../i18n/I18n";
 import { DraftCard } from "./DraftCard";
 import { EventLine, isShown } from "./EventLine";
 import { MessageCard } from "./MessageCard";
+import { FactsProvider, factsOf } from "./facts";
 
 interface Props {
   ticket: Ticket;
@@ -44,35 +45,39 @@ export function Timeline({ ticket, messages, events, onForward, onReply }: Props
     return byDay;
   }, [messages, events]);
 
+  const facts = useMemo(() => factsOf(events), [events]);
+
   return (
-    <div className="timeline">
-      {days.map(({ day, entries }) => (
-        <section key={day} className="timeline-day">
-          <h2 className="day-name">{formats.dayName(entries[0]?.at ?? day, now)}</h2>
-          <ol>
-            {entries.map((entry) =>
-              entry.kind === "event" ? (
-                <li key={`event-${entry.event.id}`}>
-                  <EventLine event={entry.event} names={names} contact={ticket.contact.name} />
-                </li>
-              ) : (
-                <li key={entry.message.id}>
-                  {entry.message.draft ? (
-                    <DraftCard ticket={ticket} message={entry.message} />
-                  ) : (
-                    <MessageCard
-                      ticket={ticket}
-                      message={entry.message}
-                      onForward={onForward}
-                      onReply={onReply}
-                    />
-                  )}
-                </li>
-              ),
-            )}
-          </ol>
-        </section>
-      ))}
-    </div>
+    <FactsProvider value={facts}>
+      <div className="timeline">
+        {days.map(({ day, entries }) => (
+          <section key={day} className="timeline-day">
+            <h2 className="day-name">{formats.dayName(entries[0]?.at ?? day, now)}</h2>
+            <ol>
+              {entries.map((entry) =>
+                entry.kind === "event" ? (
+                  <li key={`event-${entry.event.id}`}>
+                    <EventLine event={entry.event} names={names} contact={ticket.contact.name} />
+                  </li>
+                ) : (
+                  <li key={entry.message.id}>
+                    {entry.message.draft ? (
+                      <DraftCard ticket={ticket} message={entry.message} />
+                    ) : (
+                      <MessageCard
+                        ticket={ticket}
+                        message={entry.message}
+                        onForward={onForward}
+                        onReply={onReply}
+                      />
+                    )}
+                  </li>
+                ),
+              )}
+            </ol>
+          </section>
+        ))}
+      </div>
+    </FactsProvider>
   );
 }

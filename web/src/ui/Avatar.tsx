@@ -6,17 +6,23 @@ function hue(text: string): number {
   return sum % HUES;
 }
 
-/** The first letters of a name, or of an address, in a colour of their own. */
-export function Avatar({ name }: { name: string }) {
+/** The first letters of a name or of an address; of a number, its end. */
+function initialsOf(name: string): string {
+  if (!/\p{L}/u.test(name)) return name.replace(/[^\p{N}]/gu, "").slice(-2) || "?";
   const words = name
     .replace(/@.*/, "")
     .split(/[\s._-]+/)
     .filter(Boolean);
   const letters = words.length > 1 ? [words[0], words.at(-1)] : [words[0]];
   const initials = letters.map((word) => Array.from(word ?? "?")[0] ?? "").join("");
+  return initials.toLocaleUpperCase();
+}
+
+/** Somebody's initials, in a colour of their own. */
+export function Avatar({ name }: { name: string }) {
   return (
     <span className={`avatar avatar-${hue(name)}`} aria-hidden>
-      {initials.toLocaleUpperCase()}
+      {initialsOf(name)}
     </span>
   );
 }

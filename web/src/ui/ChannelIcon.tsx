@@ -26,17 +26,25 @@ const ICONS: Record<string, LucideIcon> = {
   mic: Mic,
   phone: Phone,
   send: Send,
+  slack: Hash,
   smartphone: Smartphone,
 };
 
-export function ChannelIcon({ channel, size = 15 }: { channel: string; size?: number }) {
+interface Props {
+  channel: string;
+  size?: number;
+  /** Its name stands beside it already. */
+  quiet?: boolean;
+}
+
+export function ChannelIcon({ channel, size = 15, quiet = false }: Props) {
   const type = useChannelType(channel);
   const Icon = ICONS[type?.icon ?? ""] ?? MessageCircle;
   const title = type?.title ?? channel;
   return (
-    <span className="channel-icon" title={title}>
+    <span className="channel-icon" title={quiet ? undefined : title}>
       <Icon aria-hidden size={size} />
-      <span className="visually-hidden">{title}</span>
+      {!quiet && <span className="visually-hidden">{title}</span>}
     </span>
   );
 }
