@@ -166,7 +166,15 @@ def _spec(name: str, adapter: str = "Channel", **capabilities: Any) -> ChannelSp
         adapter=f"tests.factories.birds:{adapter}",
         settings="tests.factories.birds:BirdSettings",
         capabilities=Capabilities(
-            **{"threads": Threads.NATIVE, "can_initiate": True, "copies": True, "receipts": True, "attachments_max": 3, "attachment_bytes_max": 10**6, **capabilities}
+            **{
+                "threads": Threads.NATIVE,
+                "can_initiate": True,
+                "copies": True,
+                "receipts": True,
+                "attachments_max": 3,
+                "attachment_bytes_max": 10**6,
+                **capabilities,
+            }
         ),
         ingress=frozenset({Ingress.WEBHOOK}),
         peer_kind="bird",

@@ -16,9 +16,9 @@ import pytest
 from aiohttp import web
 
 from channels.contract import AuthFailed, Context, Outbound, Rejected, Undeliverable
+from channels.segments import count
 from channels.sms.adapter import Channel
 from channels.sms.harness import CUSTOMER, Hook
-from channels.segments import count
 from channels.sms.settings import SmsSettings
 from channels.twilio.fake import FakeTwilio
 from tests.wire.prism import prism

@@ -1890,8 +1890,6 @@ export interface components {
             key: string;
             /** Locale */
             locale: string;
-            /** Questions */
-            questions?: string[] | null;
             /** @default published */
             state: components["schemas"]["ArticleState"];
             /**
