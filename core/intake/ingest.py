@@ -174,6 +174,8 @@ async def _apply(
     """What became of the event, and what is left to be written."""
     match event:
         case MessageReceived():
+            # What an earlier event of the raw has changed must be there when the ticket is read again under its lock.
+            await session.flush()
             # What is recorded on the way is written with the message, not by the session.
             with session.no_autoflush:
                 return await _message(session, account, raw_id, event, files, correlation_id)

@@ -37,6 +37,7 @@ NO_PROVIDER = {
 }
 """The lab's providers run in a process of their own; here it answers honestly with 503."""
 UNREACHABLE = NO_PROVIDER | {
+    "POST /api/v1/tickets/{ticket_id}/requester",  # no message of this world was forwarded
     "DELETE /api/v1/session",  # a key has no session
     "POST /api/v1/session",  # passwords cannot be guessed
     "POST /api/v1/channels/{account_id}/authorise",  # the accounts here have passwords

@@ -138,6 +138,30 @@ async def _opt_out(_message: object) -> None:
         await session.execute(sa.update(Identity).values(opted_out_at=sa.func.now()))
 
 
+async def test_a_second_question_after_an_answer_was_heard_is_taken(account_id: UUID, sky: Sky, work: Work) -> None:
+    """One callback tells both: that the answer was heard, and what was said next."""
+    await _answered(account_id, work, magpie=False)
+    async with transaction() as session:
+        sent = (await session.scalars(sa.select(Delivery.external_id))).one()
+    receipt = {
+        "type": "receipt_received",
+        "external_id": "r1",
+        "conversation": "call-1",
+        "kind": "delivered",
+        "message_id": sent,
+    }
+    turn = message("turn-2", "And when?", conversation="call-1")
+    await receive(account_id, [RawInbound("turn-2", song(receipt, turn), order_key="call-1")])
+    await work(Lane.INTAKE)
+    async with transaction() as session:
+        states = set(await session.scalars(sa.select(Raw.state)))
+        texts = list(await session.scalars(sa.select(Message.text).where(Message.direction == "in")))
+        seqs = list(await session.scalars(sa.select(TicketEvent.seq).order_by(TicketEvent.seq)))
+    assert states == {"ticket", "appended"}
+    assert "And when?" in texts
+    assert seqs == list(range(1, len(seqs) + 1))
+
+
 async def test_links_are_written_to_the_caller_who_asks_for_them(account_id: UUID, sky: Sky, work: Work) -> None:
     await _answered(account_id, work, magpie=True)
     await receive(account_id, [_event("action_taken", 5, action="follow_up")])
