@@ -60,7 +60,7 @@ async def measure(stage: Stage, *, repeats: int, quick: bool, scale: float) -> R
                 )  # fmt: skip
             house.start("gateway")
             await house.until_open(house.smtp_port, "gateway")
-            await _vectors_loaded()
+            await vectors_loaded()
             await embed_missing(embedder())
             house.start("worker")
             for number in range(count + 2):
@@ -96,7 +96,7 @@ async def measure(stage: Stage, *, repeats: int, quick: bool, scale: float) -> R
     )  # fmt: skip
 
 
-async def _vectors_loaded() -> None:
+async def vectors_loaded() -> None:
     from core.errors import Unavailable
 
     deadline = time.monotonic() + 60

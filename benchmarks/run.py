@@ -16,10 +16,12 @@ from benchmarks.stage import Stage, stage
 
 NAMES = {
     "smtp-durable": "B1",
+    "webhook-commit": "B2",
     "ingest": "B3",
     "dispatch": "B4",
     "reply-overhead": "B9",
     "footprint": "B13",
+    "phone-turn": "phone",
 }
 """Each is a module of this package with `async def measure(stage, *, repeats, quick, scale) -> Report`."""
 

@@ -77,14 +77,14 @@ async def bare() -> AsyncIterator[int]:
         [sys.executable, "-m", "benchmarks.bare_smtp", str(port)], cwd=ROOT
     )
     try:
-        await until(lambda: _open(port), "the bare receiver listens")
+        await until(lambda: is_open(port), "the bare receiver listens")
         yield port
     finally:
         process.terminate()
         process.wait(10)
 
 
-def _open(port: int) -> bool:
+def is_open(port: int) -> bool:
     import socket
 
     with socket.socket() as client:
